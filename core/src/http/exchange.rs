@@ -1,0 +1,227 @@
+//! `ResponseFuture`: reads the request's body to its end, within the limits of size and time, and then
+//! gives the reply (wire.md section 1, second paragraph).
+
+use std::{
+    fmt,
+    future::Future,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, ready},
+    time::{Duration, Instant},
+};
+
+use bytes::{Buf, Bytes};
+use http::{HeaderValue, Response, StatusCode};
+use http_body::Body as _;
+use pin_project_lite::pin_project;
+
+use super::{
+    body::Body,
+    call::{Call, Deadline},
+    cors,
+    fault::Fault,
+    intake::Intake,
+    service::Engine,
+};
+use crate::rt::Sleep;
+
+pin_project! {
+    /// The reply to one request. Holds the request's body only until it is read.
+    #[must_use = "futures do nothing unless polled"]
+    pub struct ResponseFuture<B> {
+        #[pin]
+        body: B,
+        exchange: Exchange,
+    }
+}
+
+/// What is to be done once the body is read.
+pub(super) enum Plan {
+    /// The reply is known from the head: the body is thrown away.
+    Answer(Response<Body>),
+    Call(Call, Intake),
+    /// The reply was given.
+    Done,
+}
+
+/// One request and its reply, whatever the type of the body.
+struct Exchange {
+    engine: Arc<Engine>,
+    plan: Plan,
+    /// The page that may read the reply.
+    origin: Option<HeaderValue>,
+    /// The body need not be read: the reply goes out at once.
+    unread: bool,
+    /// Bytes of the body so far; an empty frame counts as one.
+    read: usize,
+    /// When reading ends, whatever came; known once there is something to wait for.
+    give_up: Option<Instant>,
+    sleep: Option<(Instant, Pin<Box<dyn Sleep>>)>,
+}
+
+impl<B: http_body::Body> ResponseFuture<B> {
+    pub(super) fn new(
+        engine: Arc<Engine>,
+        plan: Plan,
+        body: B,
+        origin: Option<HeaderValue>,
+        expects_continue: bool,
+    ) -> Self {
+        let announced = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
+        let mut exchange = Exchange {
+            engine,
+            plan,
+            origin,
+            unread: false,
+            read: 0,
+            give_up: None,
+            sleep: None,
+        };
+        exchange.judge_announced(announced, expects_continue);
+        Self { body, exchange }
+    }
+}
+
+impl<B: http_body::Body> Future for ResponseFuture<B> {
+    type Output = Response<Body>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Response<Body>> {
+        let this = self.project();
+        let (mut body, exchange) = (this.body, this.exchange);
+        if exchange.unread {
+            return Poll::Ready(exchange.finish(Ok(())));
+        }
+        loop {
+            let Poll::Ready(frame) = body.as_mut().poll_frame(cx) else {
+                return exchange.poll_patience(cx);
+            };
+            match frame {
+                None => return Poll::Ready(exchange.finish(Ok(()))),
+                Some(Err(_)) => return Poll::Ready(exchange.finish(Err(Fault::BodyCutOff))),
+                Some(Ok(frame)) => {
+                    let Ok(mut data) = frame.into_data() else {
+                        continue;
+                    };
+                    let data = data.copy_to_bytes(data.remaining());
+                    if !exchange.take(data) {
+                        return Poll::Ready(exchange.finish(Ok(())));
+                    }
+                    if body.is_end_stream() {
+                        return Poll::Ready(exchange.finish(Ok(())));
+                    }
+                }
+            }
+        }
+    }
+}
+
+impl Exchange {
+    /// Judges a body by its announced size, before any of it is read: one that is hopelessly large, or
+    /// that the client would only send if asked to, is not read.
+    fn judge_announced(&mut self, announced: usize, expects_continue: bool) {
+        let max = self.max_body();
+        if announced > max.saturating_add(MAX_DISCARDED) || (expects_continue && announced > max) {
+            self.fail(Fault::TooLarge);
+            self.unread = true;
+        }
+    }
+
+    /// Takes a piece of the body in; `false`: enough of it has come, the reply goes out.
+    fn take(&mut self, data: Bytes) -> bool {
+        self.read = self.read.saturating_add(data.len().max(1));
+        if self.read > self.max_body().saturating_add(MAX_DISCARDED) {
+            self.fail(Fault::TooLarge);
+            return false;
+        }
+        if let Plan::Call(_, intake) = &mut self.plan
+            && let Err(fault) = intake.push(data)
+        {
+            self.fail(fault);
+            // From here on the body is only thrown away, and not for long.
+            let limit = self.engine.now().map(|now| now + MAX_DISCARD_TIME);
+            self.give_up = self.give_up.into_iter().chain(limit).min();
+        }
+        true
+    }
+
+    fn max_body(&self) -> usize {
+        match &self.plan {
+            Plan::Call(_, intake) => intake.max_body(),
+            Plan::Answer(_) | Plan::Done => self.engine.max_request_bytes,
+        }
+    }
+
+    /// Turns a call into the reply that it failed. A reply that is known stays.
+    fn fail(&mut self, fault: Fault) {
+        if let Plan::Call(call, _) = &self.plan {
+            self.plan = Plan::Answer(call.fail_with(fault));
+        }
+    }
+
+    /// Waits for the body no longer than the call's deadline, the time for a body, or the time for
+    /// throwing the rest away.
+    fn poll_patience(&mut self, cx: &mut Context<'_>) -> Poll<Response<Body>> {
+        let Some(timer) = self.engine.timer.clone() else {
+            return Poll::Pending;
+        };
+        let now = timer.now();
+        let deadline = match &self.plan {
+            Plan::Call(
+                Call {
+                    deadline: Deadline::At(deadline),
+                    ..
+                },
+                _,
+            ) => Some(*deadline),
+            _ => None,
+        };
+        let patience = || deadline.unwrap_or_else(|| now + self.engine.body_timeout);
+        let give_up = self.give_up.unwrap_or_else(patience);
+        self.give_up = Some(give_up);
+        // The clock decides: a runtime's timer may not have run yet.
+        if now < give_up {
+            let (until, sleep) = self
+                .sleep
+                .get_or_insert_with(|| (give_up, timer.sleep_until(give_up)));
+            if *until != give_up {
+                *until = give_up;
+                sleep.as_mut().reset(give_up);
+            }
+            ready!(sleep.as_mut().poll(cx));
+        }
+        self.fail(Fault::DeadlineExceeded);
+        Poll::Ready(self.finish(Ok(())))
+    }
+
+    fn finish(&mut self, body: Result<(), Fault>) -> Response<Body> {
+        let plan = std::mem::replace(&mut self.plan, Plan::Done);
+        let mut response = match plan {
+            Plan::Answer(response) => response,
+            Plan::Call(call, intake) => {
+                let message = body.and_then(|()| intake.finish(call.terms.request));
+                call.answer(&self.engine, message)
+            }
+            // Polled after it was done: a fault of the caller's, answered as one.
+            Plan::Done => super::service::empty(StatusCode::INTERNAL_SERVER_ERROR),
+        };
+        if let Some(origin) = self.origin.take() {
+            cors::expose(response.headers_mut(), origin);
+        }
+        response
+    }
+}
+
+impl<B> fmt::Debug for ResponseFuture<B> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ResponseFuture")
+            .field("read", &self.exchange.read)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Bytes past the limit that are read and thrown away, so that a client that is still writing meets an
+/// answer and not a reset connection.
+const MAX_DISCARDED: usize = 4 * 1024 * 1024;
+
+/// How long that may take.
+const MAX_DISCARD_TIME: Duration = Duration::from_secs(1);

@@ -1,0 +1,347 @@
+//! HTTP probes: `/livez`, `/readyz`, `/startupz`, `/healthz` (wire.md section 8). The text form is that
+//! of the Kubernetes apiserver, the JSON form that of the health+json draft.
+
+use std::{collections::BTreeMap, fmt::Write, sync::Arc};
+
+use http::{
+    HeaderMap, Method, Response, StatusCode,
+    header::{
+        ALLOW, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, HeaderValue, VARY,
+        X_CONTENT_TYPE_OPTIONS,
+    },
+    request::Parts,
+};
+use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, utf8_percent_encode};
+use serde::Serialize;
+
+use super::{accept::prefers_json, body::Body, query::Query, route::ProbePath, service};
+use crate::{
+    Registry, ServingStatus,
+    probe::{Component, Probe, ProbeConfig},
+};
+
+/// Answers a probe, or one named check of it.
+pub(super) fn answer(
+    config: &ProbeConfig,
+    registry: &Registry,
+    head: &Parts,
+    path: ProbePath,
+    check: Option<&str>,
+) -> Response<Body> {
+    if head.method != Method::GET && head.method != Method::HEAD {
+        let mut response = service::empty(StatusCode::METHOD_NOT_ALLOWED);
+        response
+            .headers_mut()
+            .insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
+        return response;
+    }
+    let report = config.report(path.probe(), registry);
+    let query = Query::new(head.uri.query().unwrap_or_default());
+    let as_json = prefers_json(&head.headers);
+    let answer = match check {
+        None => Answer::new(path, report.components().to_vec(), query),
+        Some(name) => {
+            let name = percent_decode_str(name).decode_utf8_lossy();
+            let named = report
+                .components()
+                .iter()
+                .filter(|component| component.name() == name);
+            let named: Vec<_> = named.cloned().collect();
+            if named.is_empty() {
+                return service::empty(StatusCode::NOT_FOUND);
+            }
+            Answer::new(path, named, query)
+        }
+    };
+    let whole = check.is_none() && path.probe() == Probe::Readiness;
+    let body = if as_json {
+        answer.json(whole.then_some(registry))
+    } else {
+        answer.text()
+    };
+    respond(head, answer.passed, as_json, body)
+}
+
+impl ProbePath {
+    const fn probe(self) -> Probe {
+        match self {
+            Self::Healthz | Self::Readyz => Probe::Readiness,
+            Self::Livez => Probe::Liveness,
+            Self::Startupz => Probe::Startup,
+        }
+    }
+}
+
+/// The outcome of a probe before it is written down.
+struct Answer {
+    path: ProbePath,
+    components: Vec<Component>,
+    excluded: Vec<String>,
+    verbose: bool,
+    passed: bool,
+}
+
+impl Answer {
+    fn new(path: ProbePath, components: Vec<Component>, query: Query<'_>) -> Self {
+        let mut excluded: Vec<_> = query
+            .pairs()
+            .filter(|(name, _)| **name == *b"exclude")
+            .map(|(_, value)| String::from_utf8_lossy(&value).into_owned())
+            .collect();
+        excluded.sort_unstable();
+        excluded.dedup();
+        let verbose = query.first("verbose").is_some();
+        let mut answer = Self {
+            path,
+            components,
+            excluded,
+            verbose,
+            passed: true,
+        };
+        let passes = |component: &Component| component.is_healthy() || answer.excludes(component);
+        answer.passed = answer.components.iter().all(passes);
+        answer
+    }
+
+    fn excludes(&self, component: &Component) -> bool {
+        self.excluded.iter().any(|name| *name == component.name())
+    }
+
+    fn text(&self) -> String {
+        if self.passed && !self.verbose {
+            return "ok".to_owned();
+        }
+        let mut text = String::new();
+        for component in &self.components {
+            let name = component.name();
+            // Writing to a String does not fail.
+            let _ = if self.excludes(component) {
+                writeln!(text, "[+]{name} excluded: ok")
+            } else if component.is_healthy() {
+                writeln!(text, "[+]{name} ok")
+            } else {
+                writeln!(text, "[-]{name} failed: reason withheld")
+            };
+        }
+        let strangers = self.strangers();
+        if !strangers.is_empty() {
+            let _ = writeln!(
+                text,
+                "warn: some health checks cannot be excluded: no matches for {strangers}"
+            );
+        }
+        let outcome = if self.passed { "passed" } else { "failed" };
+        let _ = writeln!(text, "{} check {outcome}", self.path.as_str());
+        text
+    }
+
+    /// Names to exclude that no check has, quoted and cut short: the peer chose them.
+    fn strangers(&self) -> String {
+        let known = |name: &str| {
+            self.components
+                .iter()
+                .any(|component| component.name() == name)
+        };
+        let quoted: Vec<_> = self
+            .excluded
+            .iter()
+            .filter(|name| !known(name))
+            .map(|name| format!("{:?}", name.chars().take(MAX_ECHO).collect::<String>()))
+            .collect();
+        quoted.join(",")
+    }
+
+    /// With a registry, every service of it is told as well; they do not decide.
+    fn json(&self, registry: Option<&Registry>) -> String {
+        let services = registry
+            .and_then(|registry| registry.list().ok())
+            .unwrap_or_default();
+        let checks = services
+            .iter()
+            .filter(|(name, _)| !name.is_empty())
+            .map(|(name, status)| (check_key(name), [CheckJson::of(*status)]))
+            .collect();
+        let health = HealthJson {
+            status: pass_or_fail(self.passed),
+            checks,
+        };
+        // Maps with string keys always serialize.
+        serde_json::to_string(&health).unwrap_or_default()
+    }
+}
+
+#[derive(Serialize)]
+struct HealthJson {
+    status: &'static str,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    checks: BTreeMap<String, [CheckJson; 1]>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct CheckJson {
+    component_type: &'static str,
+    observed_value: &'static str,
+    status: &'static str,
+}
+
+impl CheckJson {
+    fn of(status: ServingStatus) -> Self {
+        let passed = status == ServingStatus::Serving;
+        Self {
+            component_type: "component",
+            observed_value: status.as_str(),
+            status: pass_or_fail(passed),
+        }
+    }
+}
+
+/// `COMPONENT:MEASUREMENT`. A component's name may hold no colon, so it is percent-encoded there.
+fn check_key(service: &Arc<str>) -> String {
+    const COLON: &AsciiSet = &CONTROLS.add(b':').add(b'%');
+    // Only ASCII is encoded: the key is JSON text, other characters stay as they are.
+    let mut key = String::with_capacity(service.len() + 7);
+    for character in service.chars() {
+        let mut buffer = [0; 4];
+        let character = &*character.encode_utf8(&mut buffer);
+        if character.is_ascii() {
+            key.extend(utf8_percent_encode(character, COLON));
+        } else {
+            key.push_str(character);
+        }
+    }
+    key.push_str(":status");
+    key
+}
+
+const fn pass_or_fail(passed: bool) -> &'static str {
+    if passed { "pass" } else { "fail" }
+}
+
+fn respond(head: &Parts, passed: bool, as_json: bool, body: String) -> Response<Body> {
+    let length = HeaderValue::from(body.len());
+    // HEAD is GET without the body: the length is that of GET.
+    let body = if head.method == Method::HEAD {
+        Body::empty()
+    } else {
+        Body::full(body)
+    };
+    let mut response = Response::new(body);
+    if !passed {
+        *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
+    }
+    let headers: &mut HeaderMap = response.headers_mut();
+    let content_type = if as_json {
+        "application/health+json"
+    } else {
+        "text/plain; charset=utf-8"
+    };
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    headers.insert(CONTENT_LENGTH, length);
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(VARY, HeaderValue::from_static("Accept"));
+    response
+}
+
+/// Characters of a peer's word that a reply repeats at most.
+const MAX_ECHO: usize = 128;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http::Request;
+    use http_body::Body as _;
+
+    fn ask(path: &str, query: &str, registry: &Registry) -> (u16, String) {
+        let uri = format!("/{path}{query}");
+        let (head, ()) = Request::get(uri).body(()).unwrap().into_parts();
+        let super::super::route::Route::Probe(probe, check) =
+            super::super::route::route(head.uri.path())
+        else {
+            panic!("{path} is no probe")
+        };
+        let response = answer(&ProbeConfig::new(), registry, &head, probe, check);
+        let status = response.status().as_u16();
+        let length = response.headers()[CONTENT_LENGTH]
+            .to_str()
+            .unwrap()
+            .parse::<u64>()
+            .unwrap();
+        assert_eq!(response.body().size_hint().exact(), Some(length));
+        let body = super::super::testing::read(response.into_body());
+        (status, String::from_utf8(body).unwrap())
+    }
+
+    #[test]
+    fn text() {
+        let registry = Registry::new();
+        let ready = |query| ask("readyz", query, &registry);
+        let ok = |text: &str| (200, text.to_owned());
+        assert_eq!(ready(""), ok("ok"));
+        assert_eq!(ready("?exclude=serving"), ok("ok"));
+        assert_eq!(
+            ready("?verbose"),
+            ok("[+]serving ok\n[+]shutdown ok\nreadyz check passed\n")
+        );
+        let excluded = "[+]serving excluded: ok\n[+]shutdown ok\nreadyz check passed\n";
+        assert_eq!(ready("?verbose=0&exclude=serving"), ok(excluded));
+        let warned = "[+]serving ok\n[+]shutdown ok\n\
+            warn: some health checks cannot be excluded: no matches for \"a\",\"b\\n\"\n\
+            readyz check passed\n";
+        assert_eq!(
+            ready("?verbose&exclude=b%0A&exclude=a&exclude=a"),
+            ok(warned)
+        );
+        let (_, long) = ready(&format!("?verbose&exclude={}", "x".repeat(5000)));
+        assert!(long.len() < 400, "{long}");
+        registry.shutdown();
+        let failed = "[-]serving failed: reason withheld\n[-]shutdown failed: reason withheld\n\
+            healthz check failed\n";
+        assert_eq!(ask("healthz", "", &registry), (503, failed.to_owned()));
+        assert_eq!(ask("livez", "", &registry), ok("ok"));
+        let both = "?exclude=serving&exclude=shutdown";
+        assert_eq!(ask("healthz", both, &registry), ok("ok"));
+    }
+
+    #[test]
+    fn one_named_check() {
+        let registry = Registry::new();
+        registry.set("", ServingStatus::NotServing);
+        assert_eq!(
+            ask("readyz/shutdown", "", &registry),
+            (200, "ok".to_owned())
+        );
+        assert_eq!(
+            ask("readyz/%73hutdown", "", &registry),
+            (200, "ok".to_owned())
+        );
+        assert_eq!(ask("readyz/serving", "", &registry).0, 503);
+        assert_eq!(ask("readyz/nope", "", &registry), (404, String::new()));
+        assert_eq!(ask("livez/serving", "", &registry), (404, String::new()));
+    }
+
+    #[test]
+    fn json_tells_every_service() {
+        let registry = Registry::new();
+        registry.set("a:b%é", ServingStatus::NotServing);
+        registry.set("", ServingStatus::Serving);
+        let (head, ()) = Request::get("/readyz")
+            .header("accept", "application/health+json")
+            .body(())
+            .unwrap()
+            .into_parts();
+        let response = answer(
+            &ProbeConfig::new(),
+            &registry,
+            &head,
+            ProbePath::Readyz,
+            None,
+        );
+        assert_eq!(response.headers()[CONTENT_TYPE], "application/health+json");
+        let body = super::super::testing::read(response.into_body());
+        let expected = "{\"status\":\"pass\",\"checks\":{\"a%3Ab%25é:status\":[{\
+            \"componentType\":\"component\",\"observedValue\":\"NOT_SERVING\",\"status\":\"fail\"}]}}";
+        assert_eq!(String::from_utf8(body).unwrap(), expected);
+    }
+}
