@@ -1,0 +1,39 @@
+#![doc = include_str!("docs/crate.md")]
+
+mod cell;
+mod code;
+mod error;
+#[cfg(feature = "http")]
+pub mod http;
+pub mod probe;
+mod registry;
+pub mod rpc;
+pub mod rt;
+mod status;
+mod sync;
+mod transition;
+mod watch;
+
+pub use code::Code;
+pub use error::{RpcError, TooManyWatchers};
+pub use registry::{Registry, RegistryBuilder, Update};
+pub use status::{OVERALL, ServingStatus};
+pub use transition::{Cause, Transition, Transitions};
+pub use watch::Watch;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn public_types_cross_threads_and_stay_small() {
+        fn shared<T: Send + Sync + Unpin>() {}
+        shared::<Registry>();
+        shared::<Watch>();
+        shared::<Transitions>();
+        shared::<RpcError>();
+        shared::<TooManyWatchers>();
+        assert!(size_of::<Watch>() <= 32, "{}", size_of::<Watch>());
+        assert!(size_of::<Option<Watch>>() <= 32);
+    }
+}
