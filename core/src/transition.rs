@@ -102,7 +102,6 @@ pub(crate) struct Feeds {
 impl Feeds {
     pub(crate) fn open(&mut self, capacity: NonZeroUsize) -> Transitions {
         let (sender, receiver) = async_channel::bounded(capacity.get());
-        self.senders.retain(|sender| !sender.is_closed());
         self.senders.push(sender);
         Transitions {
             receiver: Box::pin(receiver),
@@ -118,6 +117,7 @@ impl Feeds {
         cause: Cause,
     ) {
         self.sequence += 1;
+        self.senders.retain(|sender| !sender.is_closed());
         if self.senders.is_empty() && !cfg!(feature = "tracing") {
             return;
         }
@@ -135,6 +135,11 @@ impl Feeds {
     /// Whether something waits for delivery.
     pub(crate) fn is_due(&self) -> bool {
         !self.pending.is_empty()
+    }
+
+    #[cfg(test)]
+    pub(crate) fn open_feeds(&self) -> usize {
+        self.senders.len()
     }
 
     /// Takes what is to be delivered, if nobody else is delivering. [`Self::delivered`] ends it.
