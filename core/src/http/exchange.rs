@@ -82,6 +82,14 @@ impl<B: http_body::Body> ResponseFuture<B> {
     }
 }
 
+#[cfg(test)]
+impl<B: Unpin> ResponseFuture<B> {
+    /// The body that is being read, for a test to go on with.
+    pub(super) fn exchange_body(&mut self) -> &mut B {
+        &mut self.body
+    }
+}
+
 impl<B: http_body::Body> Future for ResponseFuture<B> {
     type Output = Response<Body>;
 
