@@ -18,7 +18,8 @@ use super::{
 };
 use crate::{RpcError, Watch, rpc, rt::Sleep};
 
-/// The body of a reply. Its size is known exactly, except for Watch, which streams.
+/// The body of a reply. Its size is known exactly, except where gRPC's trailers follow and for Watch,
+/// which streams.
 ///
 /// Each frame of data is one message, to be sent on as soon as it comes. The trailers of gRPC come as a
 /// frame of trailers.
@@ -107,8 +108,10 @@ impl http_body::Body for Body {
     fn size_hint(&self) -> SizeHint {
         match &self.0 {
             Kind::Done | Kind::GrpcTrailers => SizeHint::with_exact(0),
-            Kind::Full(data) | Kind::Grpc(data) => SizeHint::with_exact(data.len() as u64),
-            Kind::Watch(_) => SizeHint::default(),
+            Kind::Full(data) => SizeHint::with_exact(data.len() as u64),
+            // Not said, or a server would announce it as `content-length`, and a client such as curl
+            // would take the reply for complete before its trailers.
+            Kind::Grpc(_) | Kind::Watch(_) => SizeHint::default(),
         }
     }
 }
