@@ -2,6 +2,7 @@
 
 mod cell;
 mod code;
+pub mod dubbo;
 mod error;
 #[cfg(feature = "http")]
 pub mod http;

@@ -12,7 +12,7 @@ use super::{
     },
     timeout,
 };
-use crate::{Code, RpcError};
+use crate::{Code, RpcError, dubbo::is_no_version};
 
 /// Group and version under which Dubbo knows this server's health service; both empty by default.
 #[derive(Clone, Debug, Default)]
@@ -54,9 +54,9 @@ impl ServiceKey {
     /// Whether the call asks for this group and version.
     pub(super) fn check(&self, headers: &HeaderMap) -> Result<(), RpcError> {
         let asked = |name| headers.get(name).map_or(&b""[..], HeaderValue::as_bytes);
-        let version = asked(TRI_SERVICE_VERSION);
+        let (version, own) = (asked(TRI_SERVICE_VERSION), self.version.as_bytes());
         if asked(TRI_SERVICE_GROUP) == self.group.as_bytes()
-            && effective_version(version) == effective_version(self.version.as_bytes())
+            && (version == own || (is_no_version(version) && is_no_version(own)))
         {
             return Ok(());
         }
@@ -66,11 +66,6 @@ impl ServiceKey {
         );
         Err(RpcError::with_message(Code::Unimplemented, message))
     }
-}
-
-/// In Dubbo's service keys, version 0.0.0 is none.
-fn effective_version(version: &[u8]) -> &[u8] {
-    if version == b"0.0.0" { b"" } else { version }
 }
 
 #[cfg(test)]
