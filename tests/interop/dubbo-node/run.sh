@@ -1,0 +1,10 @@
+#!/usr/bin/env bash
+# Dubbo's Node client: Triple, gRPC and gRPC-Web, over HTTP/1.1 and HTTP/2, in protobuf and JSON.
+set -euo pipefail
+
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+# shellcheck source=../node/stage.sh
+source "$here/../node/stage.sh"
+
+stage dubbo-node
+exec node "$PEERS_DIR/dubbo-node/main.mjs"

@@ -1,0 +1,20 @@
+#!/usr/bin/env bash
+# grpc-health-probe: the program that Kubernetes and others run to check a gRPC server.
+set -euo pipefail
+
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+# shellcheck source=../lib/peer.sh
+source "$here/../lib/peer.sh"
+
+version=v0.4.61
+
+need grpc-health-probe python3 "install Python 3.10 or newer"
+need grpc-health-probe go "install Go 1.26 or newer"
+folder="$PEERS_DIR/grpc-health-probe-$version"
+if [ ! -x "$folder/grpc-health-probe" ]; then
+    GOBIN="$folder" go install -buildvcs=false "github.com/grpc-ecosystem/grpc-health-probe@$version"
+fi
+export PROBE="$folder/grpc-health-probe"
+export PYTHONPATH="$here/../lib"
+export PYTHONDONTWRITEBYTECODE=1
+exec python3 "$here/main.py"

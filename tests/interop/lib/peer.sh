@@ -1,0 +1,29 @@
+# shellcheck shell=bash
+# Functions for the peers' scripts; sourced, never run.
+
+# So that a failed installation ends the script although it ran in $(..).
+shopt -s inherit_errexit
+
+# need PEER TOOL HINT: without TOOL, skips the peer.
+need() {
+    if ! command -v "$2" >/dev/null; then
+        printf 'skip %s: %s is not installed: %s\n' "$1" "$2" "$3"
+        exit 0
+    fi
+}
+
+# python_venv NAME REQUIREMENTS...: makes (or reuses) the virtual environment $PEERS_DIR/NAME, prints its python.
+# It is made anew when the pinned versions or the interpreter changed.
+python_venv() {
+    local venv="$PEERS_DIR/$1" stamp file install=()
+    shift
+    stamp="$(python3 --version) $(cat "$@")"
+    if [ ! -f "$venv/.stamp" ] || [ "$(cat "$venv/.stamp")" != "$stamp" ]; then
+        rm -rf "$venv"
+        python3 -m venv "$venv" >&2
+        for file in "$@"; do install+=(--requirement "$file"); done
+        "$venv/bin/pip" install --quiet --no-input --disable-pip-version-check "${install[@]}" >&2
+        printf '%s\n' "$stamp" >"$venv/.stamp"
+    fi
+    printf '%s/bin/python\n' "$venv"
+}
