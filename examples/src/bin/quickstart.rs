@@ -1,0 +1,206 @@
+//! The health check of dubbo-go's samples, in Rust: a server with its health, and a look at it from
+//! outside.
+//!
+//! ```text
+//! cargo run --release -p health-examples
+//! ```
+
+#![expect(
+    clippy::print_stderr,
+    clippy::print_stdout,
+    reason = "the program shows what happens"
+)]
+
+use std::{
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    process::ExitCode,
+    time::Duration,
+};
+
+use anyhow::Context as _;
+use clap::Parser;
+use health_core::{Registry, ServingStatus, http::HealthService};
+use health_examples::{
+    greet::{self, SERVICE},
+    grpc::{HealthClient, Statuses},
+    json,
+    maintenance::MaintenanceFile,
+};
+use health_hyper::HealthHyper;
+use health_tokio::{TokioTimer, drain, terminated};
+use hyper::service::service_fn;
+use tokio::net::TcpListener;
+
+/// Serves greet.GreetService and its health (grpc.health.v1.Health) on one port, shows what a client
+/// sees of it, and stays up until Ctrl-C or SIGTERM.
+#[derive(Debug, Parser)]
+struct Options {
+    /// Where to listen; port 0 takes a free one.
+    ///
+    /// Dubbo's Java consumers never dial 127.x or localhost: they put the machine's own address in
+    /// its place. A server for them listens on more than that, for instance on 0.0.0.0:20000.
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:20000")]
+    listen: String,
+
+    /// How long, once told to stop, to go on telling everybody NOT_SERVING before the end.
+    #[arg(long, value_name = "SECONDS", default_value = "3", value_parser = seconds)]
+    grace: Duration,
+
+    /// End after the demonstration.
+    #[arg(long)]
+    once: bool,
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    match run(Options::parse()).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(options: Options) -> anyhow::Result<()> {
+    let listener = listen(&options.listen).await?;
+    let listening = listener.local_addr()?;
+
+    // What the server says of itself. "", the server as a whole, is SERVING from the start.
+    let health = Registry::new();
+    health.set(SERVICE, ServingStatus::Serving);
+
+    // The health paths are answered beside the application, on its port.
+    let service = HealthHyper::beside(
+        HealthService::new(&health, TokioTimer::shared()),
+        service_fn(greet::answer),
+    );
+    let stop = drain(&health, options.grace, told_to_stop(options.grace));
+    let server = health_hyper::serve_with(listener, service).with_graceful_shutdown(stop);
+    let server = tokio::spawn(server.into_future());
+    println!("{SERVICE} and its health are served on {listening}.");
+
+    // From here on the status is no longer a claim: it follows a file.
+    let maintenance = MaintenanceFile::in_temporary_directory()?;
+    tokio::spawn(maintenance.drive(&health, SERVICE));
+
+    let address = dialable(listening);
+    let statuses = tokio::select! {
+        statuses = demonstrate(address, &maintenance) => statuses.context("the demonstration failed")?,
+        () = terminated() => return Ok(server.await??),
+    };
+    if options.once {
+        return Ok(());
+    }
+    invite(address, &maintenance);
+    let watcher = tokio::spawn(print_all(statuses));
+
+    server.await??;
+    watcher.await?;
+    println!("Stopped.");
+    Ok(())
+}
+
+/// Asks, from outside, what there is to ask, and leaves the Watch open.
+async fn demonstrate(
+    address: SocketAddr,
+    maintenance: &MaintenanceFile,
+) -> anyhow::Result<Statuses> {
+    let mut client = HealthClient::connect(address).await?;
+
+    println!("\nCheck, then Watch, over gRPC:");
+    print_status(client.check(SERVICE).await?);
+    let mut statuses = client.watch(SERVICE).await?;
+    print_next(&mut statuses).await?;
+
+    println!("\nCheck over HTTP/1.1 with JSON:");
+    println!("$ {}", json::curl(address, QUESTION));
+    println!("{}", json::post(address, QUESTION).await?);
+
+    println!("\nThe same Watch, while a file puts the service into maintenance:");
+    println!("$ touch {}", maintenance.path().display());
+    maintenance.touch().await?;
+    print_next(&mut statuses).await?;
+    println!("$ rm {}", maintenance.path().display());
+    maintenance.remove().await?;
+    print_next(&mut statuses).await?;
+
+    Ok(statuses)
+}
+
+fn invite(address: SocketAddr, maintenance: &MaintenanceFile) {
+    let curl = json::curl(address, QUESTION);
+    let file = maintenance.path().display();
+    println!(
+        "
+The server stays up until Ctrl-C. Try, in another terminal:
+
+  {curl} --http1.1
+  {curl} --http2-prior-knowledge
+  curl -i {address}/readyz
+  touch {file}    # the Watch of this program prints NOT_SERVING
+  rm {file}       # and SERVING
+
+and where they are installed (grpcurl at the root of this repository, for the schema):
+
+  grpc-health-probe -addr {address} -service {SERVICE}
+  grpcurl -plaintext -import-path proto/proto -proto grpc/health/v1/health.proto \\
+    -d '{QUESTION}' {address} grpc.health.v1.Health/Watch
+"
+    );
+}
+
+/// Prints every status that the Watch still brings, and how it ended.
+async fn print_all(mut statuses: Statuses) {
+    let end = loop {
+        match statuses.next().await {
+            Ok(Some(status)) => print_status(status),
+            Ok(None) => break "without an error".to_owned(),
+            Err(error) => break format!("with {:?}: {}", error.code(), error.message()),
+        }
+    };
+    println!("The Watch ended {end}.");
+}
+
+async fn print_next(statuses: &mut Statuses) -> anyhow::Result<()> {
+    print_status(statuses.next().await?.context("the Watch ended")?);
+    Ok(())
+}
+
+fn print_status(status: ServingStatus) {
+    println!("{SERVICE}'s health status:{status}");
+}
+
+/// Resolves when somebody wants the program to end.
+async fn told_to_stop(grace: Duration) {
+    terminated().await;
+    println!("\nDraining: NOT_SERVING from now on; in {grace:?} the Watch streams end.");
+}
+
+async fn listen(address: &str) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(address).await.with_context(|| {
+        format!(
+            "cannot listen on {address}: end the program that has this port, or choose another one \
+             (--listen 127.0.0.1:0 takes one that is free)"
+        )
+    })
+}
+
+/// An address at which this machine reaches `listening`: 0.0.0.0 is not one to send anything to.
+fn dialable(listening: SocketAddr) -> SocketAddr {
+    let ip = match listening.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        ip => ip,
+    };
+    SocketAddr::new(ip, listening.port())
+}
+
+fn seconds(text: &str) -> Result<Duration, String> {
+    let seconds: f64 = text
+        .parse()
+        .map_err(|_| "not a number of seconds".to_owned())?;
+    Duration::try_from_secs_f64(seconds).map_err(|error| error.to_string())
+}
+
+const QUESTION: &str = r#"{"service":"greet.GreetService"}"#;
