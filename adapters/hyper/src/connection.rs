@@ -1,0 +1,164 @@
+//! One connection, from its first byte to its last.
+//!
+//! hyper drives the protocol. Here is what it leaves to others: a peer that never begins, a watcher that
+//! leaves in the middle of an HTTP/1 answer, the stop, and a close that does not cut off the last answer.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::{future::poll_fn, io, io::Cursor, pin::Pin, task::Context, task::Poll, time::Duration};
+
+use bytes::BytesMut;
+use hyper_util::{rt::TokioIo, server::graceful::GracefulConnection};
+use tokio::io::{AsyncRead, AsyncReadExt, Chain, Join, ReadBuf, copy, join, sink};
+use tokio::net::{TcpStream, tcp::OwnedReadHalf, tcp::OwnedWriteHalf};
+use tokio::{sync::watch, time::sleep, time::timeout};
+
+/// A stream whose beginning has been read, and is read again.
+pub(crate) type Io = TokioIo<Join<Chain<Cursor<BytesMut>, Inbound>, OwnedWriteHalf>>;
+
+/// Serves `stream` until the peer, a limit or `stop` ends it: `stop` turns true when the server stops,
+/// and closes when what has not finished by then must go.
+pub(crate) async fn run<C: GracefulConnection>(
+    stream: TcpStream,
+    serve: impl FnOnce(Io) -> C,
+    header_read_timeout: Duration,
+    mut stop: watch::Receiver<bool>,
+) {
+    // An answer is small and whole. Not worth refusing a connection for.
+    let _ = stream.set_nodelay(true);
+    let (inbound, outbound) = stream.into_split();
+    let mut inbound = Inbound(Arc::new(Mutex::new(inbound)));
+    let beginning = tokio::select! {
+        read = timeout(header_read_timeout, inbound.beginning()) => read,
+        _ = stop.changed() => return,
+    };
+    let Ok(Ok(beginning)) = beginning else { return };
+    let is_http1 = !beginning.starts_with(PREFACE);
+    let read = Cursor::new(beginning).chain(inbound.clone());
+    let mut connection = Box::pin(serve(TokioIo::new(join(read, outbound))));
+    let mut abandoned = std::pin::pin!(inbound.abandoned());
+    loop {
+        tokio::select! {
+            biased;
+            _ = &mut connection => break,
+            () = &mut abandoned, if is_http1 => return,
+            stop = stop.changed() => match stop {
+                Ok(()) => connection.as_mut().graceful_shutdown(),
+                Err(_) => return,
+            },
+        }
+    }
+    drop(connection);
+    // To close with bytes unread makes TCP send a reset, which takes the last answer from a peer that has
+    // not read it yet (RFC 9112 §9.6): reads what it still sends, until it closes in its turn.
+    if !*stop.borrow() {
+        // No stop waits for this.
+        drop(stop);
+        let _ = timeout(5 * A_SECOND, copy(&mut inbound.clone(), &mut sink())).await;
+    }
+}
+
+/// The receiving side of a connection, shared by hyper and the task of the connection. The lock is never
+/// contended: both are in that task.
+#[derive(Clone)]
+pub(crate) struct Inbound(Arc<Mutex<OwnedReadHalf>>);
+
+impl Inbound {
+    fn half(&self) -> MutexGuard<'_, OwnedReadHalf> {
+        // A socket stays valid whatever panicked while it was held.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Reads the HTTP/2 preface, or the header block of a first HTTP/1 request.
+    async fn beginning(&mut self) -> io::Result<BytesMut> {
+        let mut seen = BytesMut::with_capacity(READ_AHEAD);
+        while is_incomplete(&seen) && self.read_buf(&mut seen).await? > 0 {}
+        Ok(seen)
+    }
+
+    /// Completes when the peer has left, a second after its FIN: one that closed only its sending side
+    /// still waits for its answer. hyper reads nothing while an HTTP/1 answer is under way, so it would
+    /// not see a watcher leave.
+    async fn abandoned(&self) {
+        let peek = |cx: &mut Context<'_>| self.half().poll_peek(cx, &mut ReadBuf::new(&mut [0]));
+        // Bytes are a body or the next request, and hyper will read them: to wait here would spin.
+        while poll_fn(peek).await.is_ok_and(|read| read > 0) {
+            sleep(A_SECOND).await;
+        }
+        sleep(A_SECOND).await;
+    }
+}
+
+impl AsyncRead for Inbound {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut *self.half()).poll_read(cx, buf)
+    }
+}
+
+/// Whether the peer's first bytes leave open what they are. hyper judges a longer header block, and what
+/// is no text at all.
+fn is_incomplete(seen: &[u8]) -> bool {
+    let has = |end: &[u8]| seen.windows(end.len()).any(|bytes| bytes == end);
+    let is_text = seen.is_ascii() && seen.len() < READ_AHEAD;
+    seen != PREFACE && (PREFACE.starts_with(seen) || (is_text && !has(b"\n\n") && !has(b"\n\r\n")))
+}
+
+/// RFC 9113 §3.4.
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
+/// Bytes.
+const READ_AHEAD: usize = 1024;
+
+const A_SECOND: Duration = Duration::from_secs(1);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reading_ahead_ends_where_the_protocol_and_the_first_header_block_are_known() {
+        let long = [b'a'; READ_AHEAD];
+        let rows: [(&[u8], bool, &str); 14] = [
+            (b"", true, "nothing yet"),
+            (b"P", true, "PRI, POST, PUT or PATCH"),
+            (
+                b"PRI * HTTP/2.0\r\n\r\n",
+                true,
+                "a blank line inside the preface",
+            ),
+            (PREFACE, false, "the preface"),
+            (
+                b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04",
+                false,
+                "and SETTINGS",
+            ),
+            (b"PRI * HTTP/1.1\r\n", true, "a method of that name"),
+            (
+                b"GET / HTTP/1.1\r\nhost: a\r\n",
+                true,
+                "half a header block",
+            ),
+            (b"GET / HTTP/1.1\r\nhost: a\r\n\r\n", false, "a whole one"),
+            (
+                b"POST / HTTP/1.1\r\nhost: a\r\n\r\nbody",
+                false,
+                "with its body",
+            ),
+            (b"GET / HTTP/1.0\n\n", false, "bare line feeds"),
+            (b"\x16\x03\x01\x02\x00\x01\x00\x01", true, "ASCII so far"),
+            (
+                b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\xfb",
+                false,
+                "TLS",
+            ),
+            (&long[1..], true, "one byte below the limit"),
+            (&long, false, "at the limit"),
+        ];
+        for (seen, incomplete, what) in rows {
+            assert_eq!(is_incomplete(seen), incomplete, "{what}");
+        }
+    }
+}

@@ -1,0 +1,224 @@
+//! The accept loop and its end.
+
+use std::{error::Error, future::pending, io, pin::Pin, sync::Arc, time::Duration};
+
+use futures_util::{FutureExt, future::select};
+use health_core::http::HealthService;
+use hyper::{Request, Response, body::Body, body::Incoming, service::Service};
+use hyper_util::{rt::TokioExecutor, rt::TokioTimer, server::conn::auto};
+use socket2::{SockRef, TcpKeepalive};
+use tokio::{net::TcpListener, sync::Semaphore, sync::watch, time::sleep, time::timeout};
+use tracing::warn;
+
+use crate::{HealthHyper, connection};
+
+pub(crate) type BoxError = Box<dyn Error + Send + Sync>;
+
+/// Serves `service` on `listener`, over HTTP/1.1 and cleartext HTTP/2 (by prior knowledge) alike.
+///
+/// # Examples
+///
+/// A server that drains when the process is asked to end:
+///
+/// ```no_run
+/// use std::time::Duration;
+///
+/// use health_core::{Registry, http::HealthService};
+/// use health_tokio::{TokioTimer, drain, terminated};
+/// use tokio::net::TcpListener;
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> std::io::Result<()> {
+/// let health = Registry::new();
+/// let listener = TcpListener::bind("127.0.0.1:20000").await?;
+/// health_hyper::serve(listener, HealthService::new(&health, TokioTimer::shared()))
+///     .with_graceful_shutdown(drain(&health, Duration::from_secs(10), terminated()))
+///     .await?;
+/// # Ok(())
+/// # }
+/// ```
+pub fn serve(listener: TcpListener, service: HealthService) -> Serve<HealthHyper> {
+    serve_with(listener, HealthHyper::new(service))
+}
+
+/// Serves any hyper service the way [`serve`] does: health beside one's own, with
+/// [`HealthHyper::beside`].
+///
+/// # Examples
+///
+/// ```no_run
+/// use std::convert::Infallible;
+///
+/// use health_core::{Registry, http::HealthService};
+/// use health_hyper::{HealthHyper, serve_with};
+/// use health_tokio::TokioTimer;
+/// use http::{Request, Response};
+/// use http_body_util::Full;
+/// use hyper::{body::{Bytes, Incoming}, service::service_fn};
+/// use tokio::net::TcpListener;
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> std::io::Result<()> {
+/// let health = HealthService::new(&Registry::new(), TokioTimer::shared());
+/// let hello = service_fn(|_: Request<Incoming>| async {
+///     Ok::<_, Infallible>(Response::new(Full::new(Bytes::from("hello"))))
+/// });
+/// let listener = TcpListener::bind("127.0.0.1:20000").await?;
+/// serve_with(listener, HealthHyper::beside(health, hello)).await?;
+/// # Ok(())
+/// # }
+/// ```
+pub fn serve_with<S>(listener: TcpListener, service: S) -> Serve<S> {
+    // Accepted sockets inherit it: a peer whose host is gone watches no longer for ever.
+    let keep_alive = TcpKeepalive::new().with_time(Duration::from_secs(20));
+    let _ = SockRef::from(&listener).set_tcp_keepalive(&keep_alive);
+    let mut http = auto::Builder::new(TokioExecutor::new());
+    http.http1().timer(TokioTimer::new()).half_close(true);
+    // The longest legitimate header block has a message of 16 KiB in the query of a Connect GET.
+    http.http1().max_buf_size(64 * 1024);
+    http.http2().timer(TokioTimer::new());
+    http.http2().max_header_list_size(16 * 1024);
+    // Streams in the life of a connection that this side had to reset (RUSTSEC-2024-0003).
+    http.http2().max_local_error_reset_streams(1024);
+    // Bytes that wait on one stream: who reads slowly gets the newest status later, not every status.
+    http.http2().max_send_buf_size(16 * 1024);
+    Serve {
+        listener,
+        service,
+        http,
+        signal: Box::pin(pending()),
+        header_limit: Duration::from_secs(10),
+        slots: Arc::new(Semaphore::new(Semaphore::MAX_PERMITS)),
+        shutdown_timeout: Duration::from_secs(5),
+    }
+    .idle_timeout(Duration::from_secs(75))
+    .max_concurrent_streams(1000)
+}
+
+/// A server, made by [`serve`] or [`serve_with`]: `.await` runs it.
+///
+/// # Semantics
+///
+/// It runs until the signal of [`with_graceful_shutdown`](Self::with_graceful_shutdown) completes, for
+/// ever without one. Dropping the future closes the listener and every connection.
+///
+/// A failing accept, such as one for want of file descriptors, does not end the server: it is logged in
+/// one line and tried again half a second later. A peer's FIN on HTTP/1.1 leaves an answer that is under
+/// way one more second. PINGs are answered and never counted. One connection may have as many calls
+/// cancelled at a time as it may have open.
+///
+/// # Errors
+///
+/// None today: what can go wrong concerns one connection or passes.
+#[expect(missing_debug_implementations, reason = "a signal is any future")]
+#[must_use = "a server does nothing unless it is awaited"]
+pub struct Serve<S> {
+    listener: TcpListener,
+    service: S,
+    http: auto::Builder<TokioExecutor>,
+    signal: Pin<Box<dyn Future<Output = ()> + Send>>,
+    header_limit: Duration,
+    slots: Arc<Semaphore>,
+    shutdown_timeout: Duration,
+}
+
+impl<S> Serve<S> {
+    /// Stops gracefully when `signal` completes: no new connections, GOAWAY on HTTP/2 and
+    /// `connection: close` on HTTP/1.1, and what runs may finish within
+    /// [`shutdown_timeout`](Self::shutdown_timeout).
+    ///
+    /// Watch streams finish when the registry is closed; `health_tokio::drain` is a signal that does so.
+    pub fn with_graceful_shutdown<F>(mut self, signal: F) -> Self
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        self.signal = Box::pin(signal);
+        self
+    }
+
+    /// How long connections may take to finish after the signal; then they are dropped. 5 s unless set.
+    pub fn shutdown_timeout(mut self, timeout: Duration) -> Self {
+        self.shutdown_timeout = timeout;
+        self
+    }
+
+    /// How many connections are served at a time; further ones wait in the listener's backlog. Unlimited
+    /// unless set.
+    pub fn max_connections(mut self, connections: usize) -> Self {
+        self.slots = Arc::new(Semaphore::new(connections.min(Semaphore::MAX_PERMITS)));
+        self
+    }
+
+    /// How many calls one HTTP/2 connection may have open: 1 000 unless set, as each Watch is one for as
+    /// long as it lasts.
+    pub fn max_concurrent_streams(mut self, streams: u32) -> Self {
+        // Whoever may open so many may cancel so many at once. What was reset before it was handled stays
+        // bounded (CVE-2023-44487).
+        let resets = streams as usize;
+        self.http.http2().max_concurrent_streams(streams);
+        self.http.http2().max_pending_accept_reset_streams(resets);
+        self
+    }
+
+    /// How long a peer may take for the HTTP/2 preface or a first HTTP/1.1 header block. 10 s unless set.
+    pub fn header_read_timeout(mut self, timeout: Duration) -> Self {
+        self.header_limit = timeout;
+        self
+    }
+
+    /// How long an HTTP/1.1 connection may take from one answer to the end of the next header block. 75 s
+    /// unless set: longer than the 60 s of common load balancers, which must be the first to close.
+    pub fn idle_timeout(mut self, timeout: Duration) -> Self {
+        self.http.http1().header_read_timeout(timeout);
+        self
+    }
+
+    /// After how long a silence an HTTP/2 peer is sent a PING, whose answer may take as long again before
+    /// the connection is closed. None unless set; TCP keep-alive finds peers that are gone without it.
+    ///
+    /// It also ends a peer that is stuck inside a frame or a header block, for that one cannot answer.
+    /// hyper's bookkeeping for it makes a Check 4 % dearer (`tests/benches/instructions.sh`).
+    pub fn http2_ping_interval(mut self, interval: Duration) -> Self {
+        self.http.http2().keep_alive_interval(interval);
+        self.http.http2().keep_alive_timeout(interval);
+        self
+    }
+}
+
+impl<S: Clone + Send + 'static, B> IntoFuture for Serve<S>
+where
+    S: Service<Request<Incoming>, Response = Response<B>, Error: Into<BoxError>>,
+    S::Future: Send + 'static,
+    B: Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
+{
+    type Output = io::Result<()>;
+    type IntoFuture = Pin<Box<dyn Future<Output = io::Result<()>> + Send>>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        let (stop, stopping) = watch::channel(false);
+        let accepting = async move {
+            loop {
+                let slot = Arc::clone(&self.slots).acquire_owned().await;
+                let accepted = self.listener.accept().await;
+                let accepted = accepted.inspect_err(|error| warn!(%error, "cannot accept"));
+                let Ok((stream, _)) = accepted else {
+                    // The way out of most failures, such as too many open files, is that a connection
+                    // ends.
+                    sleep(Duration::from_millis(500)).await;
+                    continue;
+                };
+                let (http, service) = (self.http.clone(), self.service.clone());
+                let serve = move |io| http.serve_connection(io, service).into_owned();
+                let run = connection::run(stream, serve, self.header_limit, stopping.clone());
+                tokio::spawn(run.map(|()| drop(slot)));
+            }
+        };
+        Box::pin(async move {
+            // Dropping what accepts closes the listener.
+            drop(select(Box::pin(accepting), self.signal).await);
+            stop.send_replace(true);
+            let _ = timeout(self.shutdown_timeout, stop.closed()).await;
+            Ok(())
+        })
+    }
+}
