@@ -1,0 +1,97 @@
+//! A server under test: health through one adapter, steered by JSON lines on standard input.
+
+mod command;
+mod greeter;
+mod hyper;
+mod server;
+mod state;
+
+use std::error::Error;
+use std::io::{self, BufRead as _, Write as _};
+use std::net::SocketAddr;
+
+use clap::Parser;
+use health_conformance::Adapter;
+use health_core::ServingStatus;
+use health_tokio::TokioTimer;
+use serde_json::{Value, json};
+
+use crate::command::Command;
+use crate::state::{Settings, State};
+
+const ABOUT: &str = "\
+Serves health through one adapter, for tests in any language.
+
+The first line of standard output is {\"listening\":\"HOST:PORT\",\"adapter\":\"NAME\"}. Then each line
+of standard input is a command, answered by one line, {\"ok\":true} or {\"error\":\"..\"}, after it took
+effect. End of input stops the server.";
+
+#[derive(Debug, Parser)]
+#[command(name = "subject", about = ABOUT, after_help = format!("Commands: {}", command::ACCEPTED))]
+struct Arguments {
+    /// The adapter to serve through
+    #[arg(long)]
+    adapter: Adapter,
+
+    /// Where to listen; port 0 takes a free one
+    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:0")]
+    listen: SocketAddr,
+
+    /// The longest request body that is read
+    #[arg(long, value_name = "N")]
+    max_request_bytes: Option<usize>,
+
+    /// An origin that may call from a browser, `*` for any; may be given again [default: none]
+    #[arg(long, value_name = "ORIGIN")]
+    cors_allow_origin: Vec<String>,
+
+    /// A further request header that such a call may carry; may be given again
+    #[arg(long, value_name = "NAME", requires = "cors_allow_origin")]
+    cors_allow_header: Vec<String>,
+
+    /// How many watches may be open at once
+    #[arg(long, value_name = "N")]
+    max_watchers: Option<usize>,
+
+    /// Serve greet.GreetService/Greet too, which answers with HOST:PORT while its status is SERVING
+    #[arg(long)]
+    greeter: bool,
+}
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let arguments = Arguments::parse();
+    let state = State::new(Settings {
+        max_request_bytes: arguments.max_request_bytes,
+        max_watchers: arguments.max_watchers,
+        cors_allow_origins: arguments.cors_allow_origin,
+        cors_allow_headers: arguments.cors_allow_header,
+        timer: TokioTimer::shared(),
+    });
+    if arguments.greeter {
+        state
+            .registry()
+            .set(greeter::SERVICE, ServingStatus::Serving);
+    }
+    let address = match arguments.adapter {
+        Adapter::Hyper => hyper::start(arguments.listen, state.clone(), arguments.greeter)?,
+        other => return Err(format!("this program does not serve through {other} yet").into()),
+    };
+    say(&json!({"listening": address, "adapter": arguments.adapter.as_str()}))?;
+    for line in io::stdin().lock().split(b'\n') {
+        // A line that is not UTF-8 is not JSON either, and is refused as such.
+        match Command::parse(&String::from_utf8_lossy(&line?)) {
+            Ok(command) => {
+                state.apply(command);
+                say(&json!({"ok": true}))?;
+            }
+            Err(error) => say(&json!({"error": error}))?,
+        }
+    }
+    Ok(())
+}
+
+fn say(line: &Value) -> io::Result<()> {
+    let mut output = io::stdout().lock();
+    writeln!(output, "{line}")?;
+    output.flush()
+}

@@ -1,0 +1,256 @@
+//! The rules of the design that the compiler does not hold: which crate may use which, what the core
+//! may never do, how small an adapter is.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a step that fails is a test that fails"
+)]
+
+mod code;
+mod core_modules;
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use cargo_metadata::{DependencyKind, MetadataCommand, Package};
+use fancy_regex::Regex;
+use sha2::{Digest as _, Sha256};
+
+use code::{code_lines, rust_files};
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .unwrap()
+        .to_owned()
+}
+
+fn packages() -> Vec<Package> {
+    MetadataCommand::new()
+        .manifest_path(root().join("Cargo.toml"))
+        .no_deps()
+        .other_options(["--offline".to_owned()])
+        .exec()
+        .unwrap()
+        .packages
+}
+
+/// The crates of the workspace that `name` may depend on, outside of its tests.
+fn may_use(name: &str, other: &str) -> bool {
+    const BELOW_ADAPTERS: [&str; 3] = ["health-proto", "health-core", "health-tokio"];
+    match name {
+        "health-proto" => false,
+        "health-core" => other == "health-proto",
+        "health-tokio" => ["health-proto", "health-core"].contains(&other),
+        "health-balance" | "health-probe" => {
+            BELOW_ADAPTERS.contains(&other) || other == "health-client"
+        }
+        "health-examples" | "health-conformance" => true,
+        _ => BELOW_ADAPTERS.contains(&other),
+    }
+}
+
+#[test]
+fn dependencies_point_one_way() {
+    let packages = packages();
+    let members: BTreeSet<_> = packages
+        .iter()
+        .map(|package| package.name.to_string())
+        .collect();
+    assert!(members.contains("health-core"), "{members:?}");
+    for package in &packages {
+        for dependency in &package.dependencies {
+            let outside_tests = dependency.kind != DependencyKind::Development;
+            if outside_tests && members.contains(&dependency.name) {
+                let (name, other) = (package.name.as_str(), dependency.name.as_str());
+                assert!(may_use(name, other), "{name} must not depend on {other}");
+            }
+        }
+    }
+}
+
+/// The normal dependencies of health-core, transitive, with these flags for its features.
+fn core_closure(features: &[&str]) -> BTreeSet<String> {
+    let output = Command::new(env!("CARGO"))
+        .current_dir(root())
+        .args(["tree", "--offline", "-p", "health-core", "-e", "normal"])
+        .args(["--prefix", "none", "--format", "{p}"])
+        .args(features)
+        .output()
+        .unwrap();
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    let tree = String::from_utf8(output.stdout).unwrap();
+    tree.lines()
+        .filter_map(|line| line.split(' ').next())
+        .map(str::to_owned)
+        .collect()
+}
+
+#[test]
+fn the_core_has_no_framework_and_no_runtime() {
+    const REFUSED: [&str; 17] = [
+        "tokio",
+        "tokio-util",
+        "hyper",
+        "hyper-util",
+        "h2",
+        "tower",
+        "tower-service",
+        "axum",
+        "tonic",
+        "actix-rt",
+        "actix-web",
+        "async-io",
+        "smol",
+        "futures-timer",
+        "mio",
+        "socket2",
+        "futures-executor",
+    ];
+    let closure = core_closure(&["--all-features"]);
+    assert!(
+        closure.contains("http-body"),
+        "the engine is not in {closure:?}"
+    );
+    for name in REFUSED {
+        assert!(!closure.contains(name), "health-core depends on {name}");
+    }
+}
+
+#[test]
+fn the_core_without_features_has_no_http_and_no_prost() {
+    let closure = core_closure(&["--no-default-features"]);
+    assert!(closure.contains("futures-core"), "{closure:?}");
+    for name in &closure {
+        let refused = [
+            "http",
+            "prost",
+            "serde",
+            "base64",
+            "flate2",
+            "bytes",
+            "health-proto",
+        ];
+        let is_refused = refused.iter().any(|refused| name.starts_with(refused));
+        assert!(
+            !is_refused,
+            "health-core without features depends on {name}"
+        );
+    }
+}
+
+/// What reads the clock or the environment, starts a thread, opens a socket or a file, or prints.
+const IMPURE: &str = r"\b(Instant|SystemTime)::now\b|\b(thread|net|env|fs|process)::|\bspawn\(|\bstd(in|out|err)\(|\be?print(ln)?!|\bdbg!";
+
+#[test]
+fn the_core_is_pure() {
+    let impure = Regex::new(IMPURE).unwrap();
+    let mut found = Vec::new();
+    for file in rust_files(&root().join("core/src")) {
+        for line in code_lines(&file) {
+            if impure.is_match(&line).unwrap() {
+                let name = file.file_name().unwrap().to_string_lossy().into_owned();
+                found.push(format!("{name}: {}", line.trim()));
+            }
+        }
+    }
+    let allowed =
+        found.len() == 1 && found[0].starts_with("rt.rs: ") && found[0].contains("Instant::now()");
+    assert!(
+        allowed,
+        "only the default method of Timer::now may read the clock: {found:#?}"
+    );
+}
+
+#[test]
+fn what_is_impure_is_seen() {
+    let impure = Regex::new(IMPURE).unwrap();
+    for line in [
+        "let now = Instant::now();",
+        "std::time::SystemTime::now()",
+        "std::thread::sleep(time)",
+        "use std::{net::SocketAddr, io};",
+        "env::var(\"HOME\")",
+        "tokio::spawn(future)",
+        "io::stdout().lock()",
+        "println!(\"here\")",
+        "eprint!(\"here\")",
+        "dbg!(x)",
+    ] {
+        assert!(impure.is_match(line).unwrap(), "{line}");
+    }
+    for line in [
+        "let now = timer.now();",
+        "use std::time::Instant;",
+        "subnet::of(x)",
+        "respawn",
+    ] {
+        assert!(!impure.is_match(line).unwrap(), "{line}");
+    }
+}
+
+#[test]
+fn adapters_stay_within_their_lines() {
+    const BUDGETS: [(&str, usize); 5] = [
+        ("hyper", 250),
+        ("tonic", 150),
+        ("tower", 200),
+        ("tokio", 120),
+        ("actix-web", 400),
+    ];
+    let mut counted = 0;
+    for (adapter, budget) in BUDGETS {
+        let sources = root().join("adapters").join(adapter).join("src");
+        if sources.exists() {
+            let lines: usize = rust_files(&sources)
+                .iter()
+                .map(|file| code_lines(file).len())
+                .sum();
+            assert!(
+                lines > 0,
+                "{adapter}: no code is found in {}",
+                sources.display()
+            );
+            assert!(
+                lines <= budget,
+                "{adapter}: {lines} lines of code, {budget} allowed: what is above the engine only \
+                 hands requests in and maps bodies out"
+            );
+            counted += 1;
+        }
+    }
+    assert!(counted >= 2, "only {counted} adapters are there");
+}
+
+#[test]
+fn the_readme_begins_with_the_two_commands() {
+    let readme = std::fs::read_to_string(root().join("README.md")).unwrap();
+    let commands: Vec<_> = readme
+        .lines()
+        .filter_map(|line| line.strip_prefix("$ "))
+        .collect();
+    let first = [
+        "cargo run --release -p health-examples",
+        "cargo test --workspace",
+    ];
+    assert_eq!(commands.get(..2), Some(&first[..]));
+}
+
+#[test]
+fn the_vectors_are_those_of_the_specification() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("vectors");
+    let noted = std::fs::read_to_string(folder.join("vectors.json.sha256")).unwrap();
+    let digest = Sha256::digest(std::fs::read(folder.join("vectors.json")).unwrap());
+    let digest: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+    assert_eq!(
+        noted,
+        format!("{digest}  vectors.json\n"),
+        "after a change: sha256sum vectors.json"
+    );
+}
