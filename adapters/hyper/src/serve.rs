@@ -41,7 +41,7 @@ pub fn serve(listener: TcpListener, service: HealthService) -> Serve<HealthHyper
     serve_with(listener, HealthHyper::new(service))
 }
 
-/// Serves any hyper service the way [`serve`] does: health beside one's own, with
+/// Serves any hyper service the way [`serve()`] does: health beside one's own, with
 /// [`HealthHyper::beside`].
 ///
 /// # Examples
@@ -95,7 +95,7 @@ pub fn serve_with<S>(listener: TcpListener, service: S) -> Serve<S> {
     .max_concurrent_streams(1000)
 }
 
-/// A server, made by [`serve`] or [`serve_with`]: `.await` runs it.
+/// A server, made by [`serve()`] or [`serve_with`]: `.await` runs it.
 ///
 /// # Semantics
 ///
@@ -105,7 +105,7 @@ pub fn serve_with<S>(listener: TcpListener, service: S) -> Serve<S> {
 /// A failing accept, such as one for want of file descriptors, does not end the server: it is logged in
 /// one line and tried again half a second later. A peer's FIN on HTTP/1.1 leaves an answer that is under
 /// way one more second. PINGs are answered and never counted. One connection may have as many calls
-/// cancelled at a time as it may have open.
+/// cancelled at a time as it may have open. HTTP upgrades are not served.
 ///
 /// # Errors
 ///

@@ -1,5 +1,5 @@
 //! What a health service needs from tokio: [`TokioTimer`], a [`Timer`](health_core::rt::Timer) over
-//! `tokio::time`; [`terminated`], the signals that ask a process to end; and [`drain`], which takes a
+//! `tokio::time`; [`terminated`], the signals that ask a process to end; and [`drain()`], which takes a
 //! server out of service in the order that health clients need.
 //!
 //! `health-core` runs on any runtime and never waits by itself; this crate is its only tie to tokio.
