@@ -128,10 +128,16 @@ fn bench_call(
     while let Some(frame) = next_frame(&mut body, &mut task) {
         match frame.into_data() {
             Ok(data) => got.extend_from_slice(&data),
-            Err(frame) => assert_eq!(
-                frame.trailers_ref().map(|t| &t["grpc-status"]),
-                Some(&"0".parse().expect("a value"))
-            ),
+            Err(frame) => {
+                let status = frame
+                    .trailers_ref()
+                    .and_then(|trailers| trailers.get("grpc-status"));
+                assert_eq!(
+                    status.map(|value| value.as_bytes()),
+                    Some(b"0".as_slice()),
+                    "{name}"
+                );
+            }
         }
     }
     assert_eq!(got, reply, "{name}");

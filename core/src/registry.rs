@@ -85,7 +85,9 @@ struct Inner {
     list_limit: usize,
 }
 
-type Index = HashMap<StdArc<str>, Arc<Cell>>;
+/// Only the application names what stands here, so that a quick hash will do; the peers' names, which are
+/// in the ledger, need one that cannot be foreseen.
+type Index = HashMap<StdArc<str>, Arc<Cell>, foldhash::fast::RandomState>;
 
 #[derive(Default)]
 struct Ledger {
@@ -577,7 +579,7 @@ impl RegistryBuilder {
     #[must_use]
     pub fn build(self) -> Registry {
         let inner = Inner {
-            index: ShardedLock::new(HashMap::new()),
+            index: ShardedLock::new(Index::default()),
             ledger: Mutex::new(Ledger::default()),
             latched: AtomicBool::new(false),
             closed: AtomicBool::new(false),

@@ -4,24 +4,29 @@
 //! leaves in the middle of an HTTP/1 answer, the stop, and a close that does not cut off the last answer.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::{future::poll_fn, io, io::Cursor, pin::Pin, task::Context, task::Poll, time::Duration};
+use std::task::{Context, Poll, Waker};
+use std::{future::pending, future::poll_fn, io, io::Cursor, pin::Pin, pin::pin, time::Duration};
 
 use bytes::BytesMut;
 use hyper_util::{rt::TokioIo, server::graceful::GracefulConnection};
 use tokio::io::{AsyncRead, AsyncReadExt, Chain, Join, ReadBuf, copy, join, sink};
 use tokio::net::{TcpStream, tcp::OwnedReadHalf, tcp::OwnedWriteHalf};
-use tokio::{sync::watch, time::sleep, time::timeout};
+use tokio::sync::watch::{Receiver, error::RecvError};
+use tokio::time::{sleep, timeout};
+
+pub(crate) type Stop = Receiver<bool>;
 
 /// A stream whose beginning has been read, and is read again.
 pub(crate) type Io = TokioIo<Join<Chain<Cursor<BytesMut>, Inbound>, OwnedWriteHalf>>;
 
 /// Serves `stream` until the peer, a limit or `stop` ends it: `stop` turns true when the server stops,
 /// and closes when what has not finished by then must go.
-pub(crate) async fn run<C: GracefulConnection>(
+pub(crate) async fn run<C1: GracefulConnection, C2: GracefulConnection>(
     stream: TcpStream,
-    serve: impl FnOnce(Io) -> C,
+    http1: impl FnOnce(Io) -> C1,
+    http2: impl FnOnce(Io) -> C2,
     header_read_timeout: Duration,
-    mut stop: watch::Receiver<bool>,
+    mut stop: Stop,
 ) {
     // An answer is small and whole. Not worth refusing a connection for.
     let _ = stream.set_nodelay(true);
@@ -32,29 +37,60 @@ pub(crate) async fn run<C: GracefulConnection>(
         _ = stop.changed() => return,
     };
     let Ok(Ok(beginning)) = beginning else { return };
-    let is_http1 = !beginning.starts_with(PREFACE);
-    let read = Cursor::new(beginning).chain(inbound.clone());
-    let mut connection = Box::pin(serve(TokioIo::new(join(read, outbound))));
-    let mut abandoned = std::pin::pin!(inbound.abandoned());
-    loop {
-        tokio::select! {
-            biased;
-            _ = &mut connection => break,
-            () = &mut abandoned, if is_http1 => return,
-            stop = stop.changed() => match stop {
-                Ok(()) => connection.as_mut().graceful_shutdown(),
-                Err(_) => return,
-            },
-        }
-    }
-    drop(connection);
+    let is_http2 = beginning.starts_with(PREFACE);
+    let io = TokioIo::new(join(
+        Cursor::new(beginning).chain(inbound.clone()),
+        outbound,
+    ));
+    let ended = if is_http2 {
+        drive(Box::pin(http2(io)), pending(), &mut stop).await
+    } else {
+        drive(Box::pin(http1(io)), inbound.abandoned(), &mut stop).await
+    };
     // To close with bytes unread makes TCP send a reset, which takes the last answer from a peer that has
     // not read it yet (RFC 9112 §9.6): reads what it still sends, until it closes in its turn.
-    if !*stop.borrow() {
+    if ended && !*stop.borrow() {
         // No stop waits for this.
         drop(stop);
         let _ = timeout(5 * A_SECOND, copy(&mut inbound.clone(), &mut sink())).await;
     }
+}
+
+/// Runs `connection`, and says whether it ended by itself.
+async fn drive<C: GracefulConnection>(
+    mut connection: Pin<Box<C>>,
+    abandoned: impl Future<Output = ()>,
+    stop: &mut Stop,
+) -> bool {
+    let mut abandoned = pin!(abandoned);
+    loop {
+        tokio::select! {
+            biased;
+            _ = &mut connection => return true,
+            () = &mut abandoned => return false,
+            stop = changed(stop) => match stop {
+                Ok(()) => connection.as_mut().graceful_shutdown(),
+                Err(_) => return false,
+            },
+        }
+    }
+}
+
+/// [`Stop::changed`], for a task that is polled at every call it serves: while the channel knows the
+/// task's waker, one load tells that nothing has changed.
+fn changed(stop: &mut Stop) -> impl Future<Output = Result<(), RecvError>> {
+    let (news, mut known) = (stop.clone(), None::<Waker>);
+    let mut changed = Box::pin(stop.changed());
+    poll_fn(move |cx| {
+        let waits = known
+            .as_ref()
+            .is_some_and(|known| known.will_wake(cx.waker()));
+        if waits && news.has_changed().is_ok_and(|changed| !changed) {
+            return Poll::Pending;
+        }
+        known = Some(cx.waker().clone());
+        changed.as_mut().poll(cx)
+    })
 }
 
 /// The receiving side of a connection, shared by hyper and the task of the connection. The lock is never

@@ -4,8 +4,9 @@ use std::{error::Error, future::pending, io, pin::Pin, sync::Arc, time::Duration
 
 use futures_util::{FutureExt, future::select};
 use health_core::http::HealthService;
+use hyper::server::conn::{http1, http2};
 use hyper::{Request, Response, body::Body, body::Incoming, service::Service};
-use hyper_util::{rt::TokioExecutor, rt::TokioTimer, server::conn::auto};
+use hyper_util::rt::{TokioExecutor, TokioTimer};
 use socket2::{SockRef, TcpKeepalive};
 use tokio::{net::TcpListener, sync::Semaphore, sync::watch, time::sleep, time::timeout};
 use tracing::warn;
@@ -72,20 +73,23 @@ pub fn serve_with<S>(listener: TcpListener, service: S) -> Serve<S> {
     // Accepted sockets inherit it: a peer whose host is gone watches no longer for ever.
     let keep_alive = TcpKeepalive::new().with_time(Duration::from_secs(20));
     let _ = SockRef::from(&listener).set_tcp_keepalive(&keep_alive);
-    let mut http = auto::Builder::new(TokioExecutor::new());
-    http.http1().timer(TokioTimer::new()).half_close(true);
+    let mut http1 = http1::Builder::new();
+    http1.timer(TokioTimer::new()).half_close(true);
     // The longest legitimate header block has a message of 16 KiB in the query of a Connect GET.
-    http.http1().max_buf_size(64 * 1024);
-    http.http2().timer(TokioTimer::new());
-    http.http2().max_header_list_size(16 * 1024);
+    http1.max_buf_size(64 * 1024);
+    let mut http2 = http2::Builder::new(TokioExecutor::new());
+    http2
+        .timer(TokioTimer::new())
+        .max_header_list_size(16 * 1024);
     // Streams in the life of a connection that this side had to reset (RUSTSEC-2024-0003).
-    http.http2().max_local_error_reset_streams(1024);
+    http2.max_local_error_reset_streams(1024);
     // Bytes that wait on one stream: who reads slowly gets the newest status later, not every status.
-    http.http2().max_send_buf_size(16 * 1024);
+    http2.max_send_buf_size(16 * 1024);
     Serve {
         listener,
         service,
-        http,
+        http1,
+        http2,
         signal: Box::pin(pending()),
         header_limit: Duration::from_secs(10),
         slots: Arc::new(Semaphore::new(Semaphore::MAX_PERMITS)),
@@ -115,7 +119,8 @@ pub fn serve_with<S>(listener: TcpListener, service: S) -> Serve<S> {
 pub struct Serve<S> {
     listener: TcpListener,
     service: S,
-    http: auto::Builder<TokioExecutor>,
+    http1: http1::Builder,
+    http2: http2::Builder<TokioExecutor>,
     signal: Pin<Box<dyn Future<Output = ()> + Send>>,
     header_limit: Duration,
     slots: Arc<Semaphore>,
@@ -155,8 +160,8 @@ impl<S> Serve<S> {
         // Whoever may open so many may cancel so many at once. What was reset before it was handled stays
         // bounded (CVE-2023-44487).
         let resets = streams as usize;
-        self.http.http2().max_concurrent_streams(streams);
-        self.http.http2().max_pending_accept_reset_streams(resets);
+        self.http2.max_concurrent_streams(streams);
+        self.http2.max_pending_accept_reset_streams(resets);
         self
     }
 
@@ -169,7 +174,7 @@ impl<S> Serve<S> {
     /// How long an HTTP/1.1 connection may take from one answer to the end of the next header block. 75 s
     /// unless set: longer than the 60 s of common load balancers, which must be the first to close.
     pub fn idle_timeout(mut self, timeout: Duration) -> Self {
-        self.http.http1().header_read_timeout(timeout);
+        self.http1.header_read_timeout(timeout);
         self
     }
 
@@ -179,8 +184,8 @@ impl<S> Serve<S> {
     /// It also ends a peer that is stuck inside a frame or a header block, for that one cannot answer.
     /// hyper's bookkeeping for it makes a Check 4 % dearer (`tests/benches/instructions.sh`).
     pub fn http2_ping_interval(mut self, interval: Duration) -> Self {
-        self.http.http2().keep_alive_interval(interval);
-        self.http.http2().keep_alive_timeout(interval);
+        self.http2.keep_alive_interval(interval);
+        self.http2.keep_alive_timeout(interval);
         self
     }
 }
@@ -207,9 +212,12 @@ where
                     sleep(Duration::from_millis(500)).await;
                     continue;
                 };
-                let (http, service) = (self.http.clone(), self.service.clone());
-                let serve = move |io| http.serve_connection(io, service).into_owned();
-                let run = connection::run(stream, serve, self.header_limit, stopping.clone());
+                let (http1, http2) = (self.http1.clone(), self.http2.clone());
+                let (service, beside) = (self.service.clone(), self.service.clone());
+                let http1 = move |io| http1.serve_connection(io, service);
+                let http2 = move |io| http2.serve_connection(io, beside);
+                let limit = self.header_limit;
+                let run = connection::run(stream, http1, http2, limit, stopping.clone());
                 tokio::spawn(run.map(|()| drop(slot)));
             }
         };

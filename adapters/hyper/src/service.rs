@@ -2,7 +2,7 @@
 
 use std::convert::Infallible;
 
-use futures_util::future::{Either, FutureExt, Map, MapOk, TryFutureExt};
+use futures_util::future::{Either, FutureExt, Map, MapOk, NeverError, TryFutureExt};
 use health_core::http::{Body, HealthService, ResponseFuture};
 use http_body_util::Either::{self as EitherBody, Left, Right};
 use hyper::{Request, Response, body, service::Service};
@@ -60,10 +60,10 @@ impl<S> HealthHyper<S> {
 impl<B: body::Body<Error: Into<BoxError>>> Service<Request<B>> for HealthHyper {
     type Response = Response<Body>;
     type Error = Infallible;
-    type Future = Map<ResponseFuture<B>, fn(Response<Body>) -> Result<Response<Body>, Infallible>>;
+    type Future = NeverError<ResponseFuture<B>>;
 
     fn call(&self, request: Request<B>) -> Self::Future {
-        self.health.call(request).map(Ok)
+        self.health.call(request).never_error()
     }
 }
 

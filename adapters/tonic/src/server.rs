@@ -5,7 +5,7 @@ use std::{
     task::{Context, Poll},
 };
 
-use futures_util::future::{FutureExt, Map};
+use futures_util::future::{FutureExt, NeverError};
 use health_core::{
     Registry,
     http::{Body, HealthService, ResponseFuture},
@@ -62,16 +62,13 @@ impl NamedService for HealthServer {
 impl Service<Request<tonic::body::Body>> for HealthServer {
     type Response = Response<Body>;
     type Error = Infallible;
-    type Future = Map<
-        ResponseFuture<tonic::body::Body>,
-        fn(Response<Body>) -> Result<Response<Body>, Infallible>,
-    >;
+    type Future = NeverError<ResponseFuture<tonic::body::Body>>;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
         Poll::Ready(Ok(()))
     }
 
     fn call(&mut self, request: Request<tonic::body::Body>) -> Self::Future {
-        self.health.call(request).map(Ok)
+        self.health.call(request).never_error()
     }
 }

@@ -2,9 +2,9 @@
 
 use std::{
     convert::Infallible,
-    fmt,
+    fmt, mem,
     pin::Pin,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
 };
 
 use bytes::Bytes;
@@ -86,18 +86,32 @@ impl http_body::Body for Body {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        let (frame, next) = match &mut self.0 {
+        let frame = match &mut self.0 {
             Kind::Done => return Poll::Ready(None),
-            Kind::Full(data) => (Frame::data(std::mem::take(data)), Kind::Done),
-            Kind::Grpc(data) => (Frame::data(std::mem::take(data)), Kind::GrpcTrailers),
-            Kind::GrpcTrailers => (Frame::trailers(super::grpc::ok_trailers()), Kind::Done),
-            Kind::Watch(body) => match std::task::ready!(body.poll(cx)) {
-                Ok(envelope) => return Poll::Ready(Some(Ok(Frame::data(envelope)))),
-                // The watch ends here, not when the peer has read its end.
-                Err(error) => (stream::end(body.protocol, &error), Kind::Done),
+            Kind::Full(data) => {
+                let data = mem::take(data);
+                self.0 = Kind::Done;
+                Frame::data(data)
+            }
+            Kind::Grpc(data) => {
+                let data = mem::take(data);
+                self.0 = Kind::GrpcTrailers;
+                Frame::data(data)
+            }
+            Kind::GrpcTrailers => {
+                self.0 = Kind::Done;
+                Frame::trailers(super::grpc::ok_trailers())
+            }
+            Kind::Watch(body) => match ready!(body.poll(cx)) {
+                Ok(envelope) => Frame::data(envelope),
+                Err(error) => {
+                    let end = stream::end(body.protocol, &error);
+                    // The watch ends here, not when the peer has read its end.
+                    self.0 = Kind::Done;
+                    end
+                }
             },
         };
-        self.0 = next;
         Poll::Ready(Some(Ok(frame)))
     }
 
@@ -129,7 +143,7 @@ impl WatchBody {
         let Some(deadline) = &mut self.deadline else {
             return Poll::Pending;
         };
-        std::task::ready!(deadline.as_mut().poll(cx));
+        ready!(deadline.as_mut().poll(cx));
         Poll::Ready(Err(Fault::DeadlineExceeded.error(Family::Grpc)))
     }
 }

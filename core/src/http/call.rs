@@ -6,7 +6,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::Response;
+use http::{HeaderValue, Response};
 
 use super::{
     body::Body,
@@ -27,7 +27,7 @@ pub(super) struct Call {
     pub(super) protocol: Protocol,
     pub(super) codec: Codec,
     /// The reply's content type.
-    pub(super) content_type: &'static str,
+    pub(super) content_type: &'static HeaderValue,
     pub(super) terms: Terms,
     pub(super) errors: ErrorForm,
     pub(super) deadline: Deadline,

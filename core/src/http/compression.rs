@@ -4,12 +4,12 @@ use std::io::{Read, Write};
 
 use bytes::Bytes;
 use flate2::{Compression, read::MultiGzDecoder, write::GzEncoder};
-use http::{HeaderMap, header::AsHeaderName};
+use http::{HeaderMap, HeaderValue, header::AsHeaderName};
 
 use super::fault::Fault;
 
 /// Value of every header that says what this server decodes.
-pub(super) const SUPPORTED: &str = "gzip";
+pub(super) static SUPPORTED: HeaderValue = HeaderValue::from_static("gzip");
 
 /// How the messages of a request are compressed.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

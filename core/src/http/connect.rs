@@ -102,10 +102,7 @@ pub(super) fn reply(call: &Call, engine: &Engine, reply: Reply) -> Response<Body
     };
     let mut response = unary_response(StatusCode::OK, call.content_type, message);
     let headers = response.headers_mut();
-    headers.insert(
-        ACCEPT_ENCODING,
-        HeaderValue::from_static(compression::SUPPORTED),
-    );
+    headers.insert(ACCEPT_ENCODING, compression::SUPPORTED.clone());
     if compress {
         headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
     }
@@ -126,16 +123,16 @@ pub(super) fn error_response(form: ErrorForm, error: &RpcError) -> Response<Body
         }
     };
     let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    let mut response = unary_response(status, "application/json", body);
+    let mut response = unary_response(status, &JSON, body);
     // An unknown encoding is answered with the known ones.
-    let supported = HeaderValue::from_static(compression::SUPPORTED);
+    let supported = compression::SUPPORTED.clone();
     response.headers_mut().insert(ACCEPT_ENCODING, supported);
     response
 }
 
 fn unary_response(
     status: StatusCode,
-    content_type: &'static str,
+    content_type: &'static HeaderValue,
     body: impl Into<Bytes>,
 ) -> Response<Body> {
     let body = body.into();
@@ -143,17 +140,17 @@ fn unary_response(
     let mut response = Response::new(Body::full(body));
     *response.status_mut() = status;
     let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    headers.insert(CONTENT_TYPE, content_type.clone());
     headers.insert(CONTENT_LENGTH, length);
     response
 }
 
 /// The head of a stream: HTTP says 200 whatever becomes of the call.
-pub(super) fn stream_response(content_type: &'static str, body: Body) -> Response<Body> {
+pub(super) fn stream_response(content_type: &'static HeaderValue, body: Body) -> Response<Body> {
     let mut response = Response::new(body);
     let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
-    let supported = HeaderValue::from_static(compression::SUPPORTED);
+    headers.insert(CONTENT_TYPE, content_type.clone());
+    let supported = compression::SUPPORTED.clone();
     headers.insert(CONNECT_ACCEPT_ENCODING, supported);
     response
 }
@@ -177,8 +174,8 @@ pub(super) fn get(
 ) -> Option<Response<Body>> {
     let query = Query::new(query);
     let (codec, content_type) = match &*query.first("encoding")? {
-        b"json" => (Codec::Json, "application/json"),
-        b"proto" => (Codec::Proto, "application/proto"),
+        b"json" => (Codec::Json, &JSON),
+        b"proto" => (Codec::Proto, &PROTO),
         _ => return None,
     };
     let mut call = Call {
@@ -275,6 +272,9 @@ const URL_SAFE: GeneralPurpose = GeneralPurpose::new(
         .with_decode_padding_mode(DecodePaddingMode::Indifferent)
         .with_decode_allow_trailing_bits(true),
 );
+
+static JSON: HeaderValue = HeaderValue::from_static("application/json");
+static PROTO: HeaderValue = HeaderValue::from_static("application/proto");
 
 const CONNECT_ACCEPT_ENCODING: HeaderName = HeaderName::from_static("connect-accept-encoding");
 const CONNECT_CONTENT_ENCODING: HeaderName = HeaderName::from_static("connect-content-encoding");

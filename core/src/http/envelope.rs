@@ -127,22 +127,28 @@ impl Reader {
     }
 
     /// The message, once the body has ended.
-    pub(super) fn finish(self) -> Result<Message, Fault> {
+    pub(super) fn finish(&mut self) -> Result<Message, Fault> {
         if self.prefix_len > 0 || !matches!(self.state, State::Prefix) {
             return Err(Fault::Truncated);
         }
-        self.message.ok_or(Fault::NoMessage)
+        self.message.take().ok_or(Fault::NoMessage)
     }
 
     fn push_prefix(&mut self, data: &mut Bytes) -> Result<(), Fault> {
-        let wanted = self.prefix.get_mut(self.prefix_len..).unwrap_or_default();
-        let taken = wanted.len().min(data.len());
-        data.copy_to_slice(wanted.get_mut(..taken).unwrap_or_default());
-        self.prefix_len += taken;
-        if self.prefix_len < PREFIX {
-            return Ok(());
+        if let (0, Some(prefix)) = (self.prefix_len, data.first_chunk()) {
+            // In one piece, as it nearly always comes.
+            self.prefix = *prefix;
+            data.advance(PREFIX);
+        } else {
+            let wanted = self.prefix.get_mut(self.prefix_len..).unwrap_or_default();
+            let taken = wanted.len().min(data.len());
+            data.copy_to_slice(wanted.get_mut(..taken).unwrap_or_default());
+            self.prefix_len += taken;
+            if self.prefix_len < PREFIX {
+                return Ok(());
+            }
+            self.prefix_len = 0;
         }
-        self.prefix_len = 0;
         let [flags, length @ ..] = self.prefix;
         let length = u32::from_be_bytes(length) as usize;
         if self.ignored == Some(flags) {

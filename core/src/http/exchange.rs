@@ -11,7 +11,7 @@ use std::{
 };
 
 use bytes::{Buf, Bytes};
-use http::{HeaderValue, Response, StatusCode};
+use http::{HeaderMap, HeaderValue, Response, StatusCode, header::EXPECT};
 use http_body::Body as _;
 use pin_project_lite::pin_project;
 
@@ -38,10 +38,16 @@ pin_project! {
 /// What is to be done once the body is read.
 pub(super) enum Plan {
     /// The reply is known from the head: the body is thrown away.
-    Answer(Response<Body>),
+    Answer(Box<Response<Body>>),
     Call(Call, Intake),
     /// The reply was given.
     Done,
+}
+
+impl Plan {
+    pub(super) fn answer(response: Response<Body>) -> Self {
+        Self::Answer(Box::new(response))
+    }
 }
 
 /// One request and its reply, whatever the type of the body.
@@ -49,7 +55,7 @@ struct Exchange {
     engine: Arc<Engine>,
     plan: Plan,
     /// The page that may read the reply.
-    origin: Option<HeaderValue>,
+    origin: Option<Box<HeaderValue>>,
     /// The body need not be read: the reply goes out at once.
     unread: bool,
     /// Bytes of the body so far; an empty frame counts as one.
@@ -63,21 +69,21 @@ impl<B: http_body::Body> ResponseFuture<B> {
     pub(super) fn new(
         engine: Arc<Engine>,
         plan: Plan,
+        headers: &HeaderMap,
         body: B,
         origin: Option<HeaderValue>,
-        expects_continue: bool,
     ) -> Self {
         let announced = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
         let mut exchange = Exchange {
             engine,
             plan,
-            origin,
+            origin: origin.map(Box::new),
             unread: false,
             read: 0,
             give_up: None,
             sleep: None,
         };
-        exchange.judge_announced(announced, expects_continue);
+        exchange.judge_announced(announced, headers);
         Self { body, exchange }
     }
 }
@@ -126,9 +132,12 @@ impl<B: http_body::Body> Future for ResponseFuture<B> {
 impl Exchange {
     /// Judges a body by its announced size, before any of it is read: one that is hopelessly large, or
     /// that the client would only send if asked to, is not read.
-    fn judge_announced(&mut self, announced: usize, expects_continue: bool) {
+    fn judge_announced(&mut self, announced: usize, headers: &HeaderMap) {
         let max = self.max_body();
-        if announced > max.saturating_add(MAX_DISCARDED) || (expects_continue && announced > max) {
+        if announced <= max {
+            return;
+        }
+        if announced > max.saturating_add(MAX_DISCARDED) || headers.contains_key(EXPECT) {
             self.fail(Fault::TooLarge);
             self.unread = true;
         }
@@ -162,7 +171,7 @@ impl Exchange {
     /// Turns a call into the reply that it failed. A reply that is known stays.
     fn fail(&mut self, fault: Fault) {
         if let Plan::Call(call, _) = &self.plan {
-            self.plan = Plan::Answer(call.fail_with(fault));
+            self.plan = Plan::answer(call.fail_with(fault));
         }
     }
 
@@ -202,9 +211,10 @@ impl Exchange {
     }
 
     fn finish(&mut self, body: Result<(), Fault>) -> Response<Body> {
-        let plan = std::mem::replace(&mut self.plan, Plan::Done);
-        let mut response = match plan {
-            Plan::Answer(response) => response,
+        let mut response = match &mut self.plan {
+            Plan::Answer(response) => {
+                std::mem::replace(&mut **response, Response::new(Body::empty()))
+            }
             Plan::Call(call, intake) => {
                 let message = body.and_then(|()| intake.finish(call.terms.request));
                 call.answer(&self.engine, message)
@@ -212,8 +222,9 @@ impl Exchange {
             // Polled after it was done: a fault of the caller's, answered as one.
             Plan::Done => super::service::empty(StatusCode::INTERNAL_SERVER_ERROR),
         };
+        self.plan = Plan::Done;
         if let Some(origin) = self.origin.take() {
-            cors::expose(response.headers_mut(), origin);
+            cors::expose(response.headers_mut(), *origin);
         }
         response
     }

@@ -19,22 +19,25 @@ use super::{
 };
 use crate::RpcError;
 
-/// Reads the head of a gRPC or gRPC-Web call.
+/// Reads the head of a gRPC or gRPC-Web call. Where a header is repeated, the first one counts.
 pub(super) fn terms(headers: &HeaderMap, rpc: Rpc) -> Result<Terms, Fault> {
-    let encoding = headers.get(&GRPC_ENCODING).map(HeaderValue::as_bytes);
-    let request = Encoding::of_request(encoding)?;
-    let timeout = match headers.get(&GRPC_TIMEOUT) {
-        Some(value) => timeout::grpc(value.as_bytes())?,
-        None => None,
-    };
+    let (mut encoding, mut timeout) = (None, None);
+    // One walk over the few headers of a call costs less than two look-ups by name.
+    for (name, value) in headers {
+        match name.as_str() {
+            "grpc-encoding" => _ = encoding.get_or_insert(value.as_bytes()),
+            "grpc-timeout" => _ = timeout.get_or_insert(value.as_bytes()),
+            _ => {}
+        }
+    }
     // Only List has messages that are worth it.
     let reply = match rpc {
         Rpc::List => Encoding::of_reply(headers, &GRPC_ACCEPT_ENCODING),
         Rpc::Check | Rpc::Watch => None,
     };
     Ok(Terms {
-        timeout,
-        request,
+        request: Encoding::of_request(encoding)?,
+        timeout: timeout.map_or(Ok(None), timeout::grpc)?,
         reply: reply.unwrap_or(Encoding::Identity),
     })
 }
@@ -72,20 +75,19 @@ pub(super) fn set_encoding(headers: &mut HeaderMap, encoding: Encoding) {
 }
 
 /// The head that every gRPC and gRPC-Web reply has.
-pub(super) fn response(content_type: &'static str, body: Body) -> Response<Body> {
+pub(super) fn response(content_type: &'static HeaderValue, body: Body) -> Response<Body> {
     let mut response = Response::new(body);
     let headers = response.headers_mut();
-    headers.reserve(4);
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
-    headers.insert(
-        GRPC_ACCEPT_ENCODING,
-        HeaderValue::from_static(compression::SUPPORTED),
-    );
+    headers.insert(CONTENT_TYPE, content_type.clone());
+    headers.insert(GRPC_ACCEPT_ENCODING, compression::SUPPORTED.clone());
     response
 }
 
 /// Trailers-Only: gRPC PROTOCOL-HTTP2, Responses: one block of headers that ends the stream.
-pub(super) fn error_response(content_type: &'static str, error: &RpcError) -> Response<Body> {
+pub(super) fn error_response(
+    content_type: &'static HeaderValue,
+    error: &RpcError,
+) -> Response<Body> {
     let mut response = response(content_type, Body::empty());
     set_status(response.headers_mut(), error);
     response
@@ -93,7 +95,7 @@ pub(super) fn error_response(content_type: &'static str, error: &RpcError) -> Re
 
 pub(super) fn ok_trailers() -> HeaderMap {
     let mut trailers = HeaderMap::with_capacity(1);
-    trailers.insert(GRPC_STATUS, HeaderValue::from_static("0"));
+    trailers.insert(GRPC_STATUS, OK.clone());
     trailers
 }
 
@@ -124,7 +126,9 @@ const GRPC_ACCEPT_ENCODING: HeaderName = HeaderName::from_static("grpc-accept-en
 const GRPC_ENCODING: HeaderName = HeaderName::from_static("grpc-encoding");
 pub(super) const GRPC_MESSAGE: HeaderName = HeaderName::from_static("grpc-message");
 pub(super) const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
-const GRPC_TIMEOUT: HeaderName = HeaderName::from_static("grpc-timeout");
+
+/// `grpc-status` of a call that succeeded.
+static OK: HeaderValue = HeaderValue::from_static("0");
 
 #[cfg(test)]
 mod tests {

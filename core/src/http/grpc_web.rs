@@ -5,7 +5,7 @@ use base64::{
     engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
 };
 use bytes::{Bytes, BytesMut};
-use http::{HeaderMap, Response, header::ACCEPT};
+use http::{HeaderMap, HeaderValue, Response, header::ACCEPT};
 
 use super::{
     body::Body,
@@ -20,7 +20,8 @@ use super::{
 use crate::RpcError;
 
 /// The content type of every reply in text.
-pub(super) const TEXT_TYPE: &str = "application/grpc-web-text+proto";
+pub(super) static TEXT_TYPE: HeaderValue =
+    HeaderValue::from_static("application/grpc-web-text+proto");
 
 /// Whether the reply is in text: the request was, or it asks for that. There is no JSON in text.
 pub(super) fn answers_in_text(media_type: &MediaType, headers: &HeaderMap) -> bool {
@@ -61,7 +62,7 @@ pub(super) fn reply(call: &Call, engine: &Engine, reply: Reply) -> Response<Body
 
 /// An error before the first message. As a frame, it needs no CORS header to be read.
 pub(super) fn error_response(
-    content_type: &'static str,
+    content_type: &'static HeaderValue,
     error: &RpcError,
     text: bool,
 ) -> Response<Body> {

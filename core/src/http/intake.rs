@@ -1,5 +1,7 @@
 //! The body of a request, taken in piece by piece: no more of it is kept than one message.
 
+use std::mem;
+
 use bytes::{Bytes, BytesMut};
 
 use super::{
@@ -80,9 +82,9 @@ impl Intake {
     }
 
     /// The message, once the body has ended; `encoding` is what the head said of its compression.
-    pub(super) fn finish(self, encoding: Encoding) -> Result<Bytes, Fault> {
-        let message = match self.kind {
-            Kind::Bare(kept) => return encoding.decode(kept.into_bytes(), self.max_message),
+    pub(super) fn finish(&mut self, encoding: Encoding) -> Result<Bytes, Fault> {
+        let message = match &mut self.kind {
+            Kind::Bare(kept) => return encoding.decode(kept.take(), self.max_message),
             Kind::Enveloped(reader) => reader.finish()?,
             Kind::Text(decoder, reader) => {
                 decoder.finish()?;
@@ -118,11 +120,12 @@ impl Kept {
         self.rest.extend_from_slice(&data);
     }
 
-    fn into_bytes(self) -> Bytes {
-        if self.rest.is_empty() {
-            self.first
+    fn take(&mut self) -> Bytes {
+        let (first, rest) = (mem::take(&mut self.first), mem::take(&mut self.rest));
+        if rest.is_empty() {
+            first
         } else {
-            self.rest.freeze()
+            rest.freeze()
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The messages as bytes: protobuf and ProtoJSON (wire.md section 10).
 
-use std::{collections::BTreeMap, fmt, str, sync::Arc};
+use std::{borrow::Cow, collections::BTreeMap, fmt, str, sync::Arc};
 
 use bytes::Bytes;
 use health_proto::{HealthCheckRequest, HealthListRequest};
@@ -23,17 +23,25 @@ pub(super) fn decode_service(
     message: &Bytes,
     codec: Codec,
     in_array: bool,
-) -> Result<String, Fault> {
-    match codec {
-        Codec::Proto => {
-            let request = HealthCheckRequest::decode(message.clone());
-            request
-                .map(|request| request.service)
+) -> Result<Cow<'_, str>, Fault> {
+    match (codec, &**message) {
+        // Nearly every request has this one field and nothing else: its name need not be copied.
+        (Codec::Proto, [SERVICE, length @ ..0x80, name @ ..])
+            if usize::from(*length) == name.len() =>
+        {
+            str::from_utf8(name)
+                .map(Cow::Borrowed)
                 .map_err(|_| Fault::BadMessage)
         }
-        Codec::Json => decode_json(message, in_array),
+        (Codec::Proto, _) => HealthCheckRequest::decode(message.clone())
+            .map(|request| Cow::Owned(request.service))
+            .map_err(|_| Fault::BadMessage),
+        (Codec::Json, message) => decode_json(message, in_array).map(Cow::Owned),
     }
 }
+
+/// Tag of `HealthCheckRequest.service`: field 1, length-delimited.
+const SERVICE: u8 = 0x0a;
 
 /// Reads a request of List, of which nothing is needed but that it parses.
 pub(super) fn decode_list(message: &Bytes, codec: Codec, in_array: bool) -> Result<(), Fault> {
@@ -267,7 +275,9 @@ mod tests {
     use health_proto::{HealthCheckResponse, HealthListResponse};
 
     fn json(text: &[u8], in_array: bool) -> Option<String> {
-        decode_service(&Bytes::copy_from_slice(text), Codec::Json, in_array).ok()
+        decode_service(&Bytes::copy_from_slice(text), Codec::Json, in_array)
+            .ok()
+            .map(Cow::into_owned)
     }
 
     #[test]
@@ -363,7 +373,8 @@ mod tests {
             (b"\x0a", None),
         ];
         for (bytes, expected) in table {
-            let decoded = decode_service(&Bytes::from_static(bytes), Codec::Proto, false);
+            let message = Bytes::from_static(bytes);
+            let decoded = decode_service(&message, Codec::Proto, false);
             assert_eq!(decoded.ok().as_deref(), expected, "{bytes:?}");
         }
     }

@@ -30,8 +30,9 @@ pub(super) enum Codec {
 /// One content type of wire.md's table.
 #[derive(Debug, Eq, PartialEq)]
 pub(super) struct MediaType {
+    name: &'static str,
     /// As it stands in replies: canonical, without parameters.
-    pub(super) name: &'static str,
+    pub(super) value: HeaderValue,
     pub(super) protocol: Protocol,
     pub(super) codec: Codec,
     methods: Methods,
@@ -62,6 +63,7 @@ impl MediaType {
     ) -> Self {
         Self {
             name,
+            value: HeaderValue::from_static(name),
             protocol,
             codec,
             methods,
@@ -71,11 +73,12 @@ impl MediaType {
 
     /// The content type of a request, if it is one of the table's. A repeated header is none.
     pub(super) fn of(headers: &HeaderMap) -> Option<&'static Self> {
-        let mut values = headers.get_all(CONTENT_TYPE).iter();
-        let value = values.next()?.as_bytes();
-        if values.next().is_some() {
+        // Only where some name is repeated may this one be.
+        let repeats = headers.len() > headers.keys_len();
+        if repeats && headers.get_all(CONTENT_TYPE).iter().nth(1).is_some() {
             return None;
         }
+        let value = headers.get(CONTENT_TYPE)?.as_bytes();
         // The type as nearly every client writes it, then the grammar.
         TABLE
             .iter()

@@ -141,14 +141,7 @@ impl HealthService {
             .cors
             .as_ref()
             .and_then(|cors| cors.allowed_origin(&head.headers));
-        let expects_continue = head.headers.contains_key(http::header::EXPECT);
-        ResponseFuture::new(
-            Arc::clone(&self.engine),
-            plan,
-            body,
-            origin,
-            expects_continue,
-        )
+        ResponseFuture::new(Arc::clone(&self.engine), plan, &head.headers, body, origin)
     }
 }
 
@@ -156,7 +149,7 @@ impl Engine {
     fn plan(&self, head: &Parts) -> Plan {
         let route = route(head.uri.path());
         if let Route::Probe(path, check) = route {
-            return Plan::Answer(probe::answer(
+            return Plan::answer(probe::answer(
                 &self.probes,
                 &self.registry,
                 head,
@@ -169,20 +162,20 @@ impl Engine {
             .as_ref()
             .and_then(|cors| cors.preflight(head, route))
         {
-            return Plan::Answer(preflight);
+            return Plan::answer(preflight);
         }
         let media_type = MediaType::of(&head.headers);
         let Route::Rpc(rpc) = route else {
-            return Plan::Answer(unknown_path(head, media_type));
+            return Plan::answer(unknown_path(head, media_type));
         };
         match head.method {
             Method::POST => self.post(head, rpc, media_type),
             Method::GET if rpc != Rpc::Watch && !protocol::has_triple_marker(&head.headers) => {
                 let query = head.uri.query().unwrap_or_default();
                 let answer = connect::get(self, rpc, query, &head.headers);
-                Plan::Answer(answer.unwrap_or_else(|| unsupported_type(rpc)))
+                Plan::answer(answer.unwrap_or_else(|| unsupported_type(rpc)))
             }
-            _ => Plan::Answer(with_header(
+            _ => Plan::answer(with_header(
                 StatusCode::METHOD_NOT_ALLOWED,
                 ALLOW,
                 HeaderValue::from_static(rpc.allow()),
@@ -192,21 +185,21 @@ impl Engine {
 
     fn post(&self, head: &Parts, rpc: Rpc, media_type: Option<&'static MediaType>) -> Plan {
         let Some(media_type) = media_type.filter(|media_type| media_type.fits(rpc)) else {
-            return Plan::Answer(unsupported_type(rpc));
+            return Plan::answer(unsupported_type(rpc));
         };
         if media_type.protocol == Protocol::Grpc && head.version < Version::HTTP_2 {
-            return Plan::Answer(no_http2());
+            return Plan::answer(no_http2());
         }
         let headers = &head.headers;
         let (call, terms) = self.read_head(headers, rpc, media_type);
         let terms = match terms {
             Ok(terms) => terms,
-            Err(fault) => return Plan::Answer(call.fail_with(fault)),
+            Err(fault) => return Plan::answer(call.fail_with(fault)),
         };
         if call.protocol == Protocol::Triple
             && let Err(error) = self.service_key.check(headers)
         {
-            return Plan::Answer(connect::error_response(call.errors, &error));
+            return Plan::answer(connect::error_response(call.errors, &error));
         }
         let call = Call {
             terms,
@@ -227,7 +220,7 @@ impl Engine {
             rpc,
             protocol: media_type.protocol,
             codec: media_type.codec,
-            content_type: media_type.name,
+            content_type: &media_type.value,
             terms: Terms::PLAIN,
             errors: ErrorForm::Connect,
             deadline: Deadline::Never,
@@ -237,7 +230,7 @@ impl Engine {
             Protocol::GrpcWeb | Protocol::GrpcWebText => {
                 if grpc_web::answers_in_text(media_type, headers) {
                     call.protocol = Protocol::GrpcWebText;
-                    call.content_type = grpc_web::TEXT_TYPE;
+                    call.content_type = &grpc_web::TEXT_TYPE;
                 }
                 grpc::terms(headers, rpc)
             }
@@ -288,11 +281,11 @@ fn unknown_path(head: &Parts, media_type: Option<&'static MediaType>) -> Respons
     };
     match media_type.protocol {
         Protocol::Grpc if head.version < Version::HTTP_2 => no_http2(),
-        Protocol::Grpc => grpc::error_response(media_type.name, &UNKNOWN_METHOD),
+        Protocol::Grpc => grpc::error_response(&media_type.value, &UNKNOWN_METHOD),
         _ if grpc_web::answers_in_text(media_type, &head.headers) => {
-            grpc_web::error_response(grpc_web::TEXT_TYPE, &UNKNOWN_METHOD, true)
+            grpc_web::error_response(&grpc_web::TEXT_TYPE, &UNKNOWN_METHOD, true)
         }
-        _ => grpc_web::error_response(media_type.name, &UNKNOWN_METHOD, false),
+        _ => grpc_web::error_response(&media_type.value, &UNKNOWN_METHOD, false),
     }
 }
 
