@@ -28,9 +28,7 @@ fn main() {
     if env::args().any(|argument| argument == "--bench")
         && !env::args().any(|argument| argument == "--test" || argument == "--list")
     {
-        THREADS
-            .into_iter()
-            .for_each(|threads| subject.print_ratio(threads));
+        THREADS.into_iter().for_each(|threads| subject.print_ratio(threads));
     }
     criterion.final_summary();
 }
@@ -44,22 +42,14 @@ struct Subject {
 
 impl Subject {
     fn new() -> Self {
-        let names: Vec<_> = (1..SERVICES)
-            .map(|number| format!("acme.team{number}.v1.Service{number}"))
-            .collect();
+        let names: Vec<_> =
+            (1..SERVICES).map(|number| format!("acme.team{number}.v1.Service{number}")).collect();
         let registry = Registry::new();
         for name in &names {
             registry.set(name, ServingStatus::Serving);
         }
-        let map = names
-            .iter()
-            .map(|name| (name.as_str().into(), ServingStatus::Serving))
-            .collect();
-        Self {
-            names,
-            registry,
-            map,
-        }
+        let map = names.iter().map(|name| (name.as_str().into(), ServingStatus::Serving)).collect();
+        Self { names, registry, map }
     }
 
     fn check(&self, name: &str) -> Option<ServingStatus> {
@@ -76,19 +66,13 @@ impl Subject {
             group.bench_function(format!("check/{threads} threads"), |bencher| {
                 bencher.iter_custom(|times| self.time(threads, times, Self::check));
             });
-            group.bench_function(
-                format!("bare HashMap lookup/{threads} threads"),
-                |bencher| {
-                    bencher.iter_custom(|times| self.time(threads, times, Self::lookup));
-                },
-            );
+            group.bench_function(format!("bare HashMap lookup/{threads} threads"), |bencher| {
+                bencher.iter_custom(|times| self.time(threads, times, Self::lookup));
+            });
         }
         group.bench_function(format!("list/{SERVICES} services"), |bencher| {
-            bencher.iter(|| {
-                self.registry
-                    .list()
-                    .map(|services| assert_eq!(services.len(), SERVICES))
-            });
+            bencher
+                .iter(|| self.registry.list().map(|services| assert_eq!(services.len(), SERVICES)));
         });
         group.finish();
     }
@@ -114,9 +98,7 @@ impl Subject {
         };
         thread::scope(|scope| {
             let runs: Vec<_> = (0..threads).map(|_| scope.spawn(run)).collect();
-            let times = runs
-                .into_iter()
-                .map(|run| run.join().expect("a lookup does not panic"));
+            let times = runs.into_iter().map(|run| run.join().expect("a lookup does not panic"));
             times.max().unwrap_or_default()
         })
     }
@@ -140,11 +122,7 @@ impl Subject {
              ({:.1} ns / {:.1} ns), {} the target of {TARGET_RATIO:.2}",
             nanoseconds(check),
             nanoseconds(lookup),
-            if ratio <= TARGET_RATIO {
-                "within"
-            } else {
-                "ABOVE"
-            },
+            if ratio <= TARGET_RATIO { "within" } else { "ABOVE" },
         );
     }
 }

@@ -23,9 +23,7 @@ fn main() {
 /// One `set` that wakes every watcher of its service.
 fn set(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("watch/set");
-    group
-        .sample_size(20)
-        .measurement_time(Duration::from_secs(2));
+    group.sample_size(20).measurement_time(Duration::from_secs(2));
     for watchers in [0, 1, 100, 10_000] {
         let mut audience = Audience::new(watchers);
         group.bench_function(format!("{watchers} watchers"), |bencher| {
@@ -40,10 +38,7 @@ fn subscribe(criterion: &mut Criterion) {
     let registry = Registry::new();
     registry.set(SERVICE, ServingStatus::Serving);
     let mut group = criterion.benchmark_group("watch/subscribe and drop");
-    for (kind, service) in [
-        ("registered", SERVICE),
-        ("unknown", "acme.user.v1.UserService"),
-    ] {
+    for (kind, service) in [("registered", SERVICE), ("unknown", "acme.user.v1.UserService")] {
         group.bench_function(kind, |bencher| {
             bencher.iter(|| drop(registry.watch(service).expect("no other stream is open")));
         });
@@ -58,10 +53,7 @@ fn poll(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("watch/poll");
 
     let mut task = Context::from_waker(Waker::noop());
-    assert!(
-        next(&mut watch, &mut task).is_ready(),
-        "the first item comes at once"
-    );
+    assert!(next(&mut watch, &mut task).is_ready(), "the first item comes at once");
     group.bench_function("park", |bencher| {
         bencher.iter(|| assert!(next(&mut watch, &mut task).is_pending()));
     });
@@ -92,9 +84,8 @@ impl Audience {
     fn new(watchers: usize) -> Self {
         let registry = Registry::new();
         let services = if watchers < 1000 { 64 } else { 1 };
-        let services: Vec<_> = (0..services)
-            .map(|number| format!("acme.v1.Service{number}"))
-            .collect();
+        let services: Vec<_> =
+            (0..services).map(|number| format!("acme.v1.Service{number}")).collect();
         for service in &services {
             registry.set(service, ServingStatus::Serving);
         }
@@ -104,13 +95,7 @@ impl Audience {
             .flat_map(|service| (0..watchers).map(move |_| watch(service)))
             .collect();
         let status = ServingStatus::NotServing;
-        Self {
-            registry,
-            services,
-            watches,
-            woken: Arc::default(),
-            status,
-        }
+        Self { registry, services, watches, woken: Arc::default(), status }
     }
 
     /// How long `times` sets take, from whole passes over the services.
@@ -135,11 +120,7 @@ impl Audience {
         }
         let spent = begin.elapsed();
         let woken = self.woken.0.load(Ordering::Relaxed) - woken_before;
-        assert_eq!(
-            woken,
-            self.watches.len(),
-            "a set wakes every parked watcher once"
-        );
+        assert_eq!(woken, self.watches.len(), "a set wakes every parked watcher once");
         self.status = other(self.status);
         spent
     }

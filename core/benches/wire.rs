@@ -43,39 +43,16 @@ fn main() {
 fn check(criterion: &mut Criterion, service: &HealthService) {
     let web_trailers: &[u8] = b"\x80\0\0\0\x10grpc-status: 0\r\n";
     let web_reply = [&frame(SERVING_PROTO), web_trailers].concat();
-    let triple = [
-        ("content-type", "application/json"),
-        ("triple-protocol-version", "0.1.0"),
-    ];
+    let triple = [("content-type", "application/json"), ("triple-protocol-version", "0.1.0")];
 
     let mut group = criterion.benchmark_group("wire/check");
     let mut bench =
         |name, request, reply: &[u8]| bench_call(&mut group, name, service, &request, reply);
-    bench(
-        "grpc proto",
-        grpc("application/grpc", CHECK, PROTO),
-        &frame(SERVING_PROTO),
-    );
-    bench(
-        "grpc json",
-        grpc("application/grpc+json", CHECK, JSON),
-        &frame(SERVING_JSON),
-    );
-    bench(
-        "grpc-web",
-        grpc("application/grpc-web+proto", CHECK, PROTO),
-        &web_reply,
-    );
-    bench(
-        "connect proto",
-        post(&[("content-type", "application/proto")], PROTO),
-        SERVING_PROTO,
-    );
-    bench(
-        "connect json",
-        post(&[("content-type", "application/json")], JSON),
-        SERVING_JSON,
-    );
+    bench("grpc proto", grpc("application/grpc", CHECK, PROTO), &frame(SERVING_PROTO));
+    bench("grpc json", grpc("application/grpc+json", CHECK, JSON), &frame(SERVING_JSON));
+    bench("grpc-web", grpc("application/grpc-web+proto", CHECK, PROTO), &web_reply);
+    bench("connect proto", post(&[("content-type", "application/proto")], PROTO), SERVING_PROTO);
+    bench("connect json", post(&[("content-type", "application/json")], JSON), SERVING_JSON);
     bench("connect get", get(CHECK_GET), SERVING_JSON);
     bench("triple json", post(&triple, JSON), SERVING_JSON);
     group.finish();
@@ -129,14 +106,8 @@ fn bench_call(
         match frame.into_data() {
             Ok(data) => got.extend_from_slice(&data),
             Err(frame) => {
-                let status = frame
-                    .trailers_ref()
-                    .and_then(|trailers| trailers.get("grpc-status"));
-                assert_eq!(
-                    status.map(|value| value.as_bytes()),
-                    Some(b"0".as_slice()),
-                    "{name}"
-                );
+                let status = frame.trailers_ref().and_then(|trailers| trailers.get("grpc-status"));
+                assert_eq!(status.map(|value| value.as_bytes()), Some(b"0".as_slice()), "{name}");
             }
         }
     }
@@ -184,15 +155,11 @@ fn post(headers: &[(&'static str, &str)], body: &[u8]) -> Request<Full<Bytes>> {
     for (name, value) in headers {
         request = request.header(*name, *value);
     }
-    request
-        .body(Full::new(Bytes::copy_from_slice(body)))
-        .expect("a valid request")
+    request.body(Full::new(Bytes::copy_from_slice(body))).expect("a valid request")
 }
 
 fn get(uri: &str) -> Request<Full<Bytes>> {
-    Request::get(uri)
-        .body(Full::default())
-        .expect("a valid request")
+    Request::get(uri).body(Full::default()).expect("a valid request")
 }
 
 /// An uncompressed envelope.

@@ -67,11 +67,7 @@ impl Cell {
     /// A cell that shows SERVICE_UNKNOWN.
     pub(crate) fn new(service: StdArc<str>) -> Self {
         let shown = Shown::new(ServingStatus::ServiceUnknown, false);
-        Self {
-            service,
-            shown: AtomicU8::new(shown.0),
-            parked: Mutex::new(Slab::new()),
-        }
+        Self { service, shown: AtomicU8::new(shown.0), parked: Mutex::new(Slab::new()) }
     }
 
     pub(crate) fn service(&self) -> &StdArc<str> {
@@ -94,8 +90,7 @@ impl Cell {
     /// Makes every Watch end once it has yielded the last status. The caller wakes.
     pub(crate) fn close(&self) {
         let _parked = lock(&self.parked);
-        self.shown
-            .store(self.shown().0 | Shown::CLOSED, Ordering::Release);
+        self.shown.store(self.shown().0 | Shown::CLOSED, Ordering::Release);
     }
 
     /// Takes a slot for a new Watch.

@@ -97,10 +97,7 @@ impl Code {
         self.row().3
     }
 
-    #[expect(
-        clippy::indexing_slicing,
-        reason = "the table has a row for each discriminant"
-    )]
+    #[expect(clippy::indexing_slicing, reason = "the table has a row for each discriminant")]
     fn row(self) -> &'static Row {
         &TABLE[self as usize]
     }
@@ -133,11 +130,8 @@ mod tests {
 
     #[test]
     fn triple_differs_from_connect_in_four_rows_only() {
-        let differing: Vec<_> = TABLE
-            .iter()
-            .filter(|row| row.2 != row.3)
-            .map(|row| (row.0, row.2, row.3))
-            .collect();
+        let differing: Vec<_> =
+            TABLE.iter().filter(|row| row.2 != row.3).map(|row| (row.0, row.2, row.3)).collect();
         let expected = [
             (Code::Cancelled, 499, 408),
             (Code::DeadlineExceeded, 504, 408),

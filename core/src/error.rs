@@ -16,18 +16,12 @@ pub struct RpcError {
 
 impl RpcError {
     pub(crate) const fn new(code: Code, message: &'static str) -> Self {
-        Self {
-            code,
-            message: Cow::Borrowed(message),
-        }
+        Self { code, message: Cow::Borrowed(message) }
     }
 
     #[cfg(feature = "http")]
     pub(crate) const fn with_message(code: Code, message: String) -> Self {
-        Self {
-            code,
-            message: Cow::Owned(message),
-        }
+        Self { code, message: Cow::Owned(message) }
     }
 
     /// The gRPC status code; never [`Code::Ok`].

@@ -140,19 +140,12 @@ pub struct Component {
 
 impl Component {
     fn new(name: impl Into<Arc<str>>, passed: bool) -> Self {
-        Self {
-            name: name.into(),
-            passed,
-        }
+        Self { name: name.into(), passed }
     }
 
     /// A check of one service: named after it, or `overall` for the server as a whole.
     fn of(service: &Arc<str>, overall: &str, passed: bool) -> Self {
-        let name = if **service == *OVERALL {
-            overall.into()
-        } else {
-            Arc::clone(service)
-        };
+        let name = if **service == *OVERALL { overall.into() } else { Arc::clone(service) };
         Self { name, passed }
     }
 
@@ -177,18 +170,11 @@ mod tests {
         let report = config.report(probe, registry);
         let all = report.components().iter().all(Component::is_healthy);
         assert_eq!(report.is_healthy(), all);
-        report
-            .components()
-            .iter()
-            .map(|c| (c.name().to_owned(), c.is_healthy()))
-            .collect()
+        report.components().iter().map(|c| (c.name().to_owned(), c.is_healthy())).collect()
     }
 
     fn pairs(expected: &[(&str, bool)]) -> Vec<(String, bool)> {
-        expected
-            .iter()
-            .map(|(name, passed)| ((*name).to_owned(), *passed))
-            .collect()
+        expected.iter().map(|(name, passed)| ((*name).to_owned(), *passed)).collect()
     }
 
     #[test]
@@ -198,49 +184,29 @@ mod tests {
         registry.set("down", ServingStatus::NotServing);
         assert_eq!(readiness(), pairs(&[("serving", true), ("shutdown", true)]));
         registry.set(OVERALL, ServingStatus::Unknown);
-        assert_eq!(
-            readiness(),
-            pairs(&[("serving", false), ("shutdown", true)])
-        );
+        assert_eq!(readiness(), pairs(&[("serving", false), ("shutdown", true)]));
         registry.remove(OVERALL);
-        assert_eq!(
-            readiness(),
-            pairs(&[("serving", false), ("shutdown", true)])
-        );
+        assert_eq!(readiness(), pairs(&[("serving", false), ("shutdown", true)]));
         registry.set(OVERALL, ServingStatus::Serving);
         registry.shutdown();
-        assert_eq!(
-            readiness(),
-            pairs(&[("serving", false), ("shutdown", false)])
-        );
-        assert_eq!(
-            outcome(&config, Probe::Liveness, &registry),
-            pairs(&[("ping", true)])
-        );
+        assert_eq!(readiness(), pairs(&[("serving", false), ("shutdown", false)]));
+        assert_eq!(outcome(&config, Probe::Liveness, &registry), pairs(&[("ping", true)]));
     }
 
     #[test]
     fn startup_is_latched() {
         let (config, registry) = (ProbeConfig::new(), Registry::new());
         registry.replace([(OVERALL, ServingStatus::NotServing)]);
-        assert_eq!(
-            outcome(&config, Probe::Startup, &registry),
-            pairs(&[("started", false)])
-        );
+        assert_eq!(outcome(&config, Probe::Startup, &registry), pairs(&[("started", false)]));
         registry.set(OVERALL, ServingStatus::Serving);
         registry.set(OVERALL, ServingStatus::NotServing);
-        assert_eq!(
-            outcome(&config, Probe::Startup, &registry),
-            pairs(&[("started", true)])
-        );
+        assert_eq!(outcome(&config, Probe::Startup, &registry), pairs(&[("started", true)]));
     }
 
     #[test]
     fn configured_services_are_named_after_themselves() {
-        let config = ProbeConfig::new()
-            .readiness(["a", OVERALL])
-            .liveness(["worker"])
-            .startup(["a"]);
+        let config =
+            ProbeConfig::new().readiness(["a", OVERALL]).liveness(["worker"]).startup(["a"]);
         let registry = Registry::new();
         registry.set("a", ServingStatus::Serving);
         registry.set("worker", ServingStatus::NotServing);
@@ -248,10 +214,7 @@ mod tests {
         assert_eq!(outcome(&config, Probe::Readiness, &registry), readiness);
         let liveness = pairs(&[("ping", true), ("worker", false)]);
         assert_eq!(outcome(&config, Probe::Liveness, &registry), liveness);
-        assert_eq!(
-            outcome(&config, Probe::Startup, &registry),
-            pairs(&[("a", true)])
-        );
+        assert_eq!(outcome(&config, Probe::Startup, &registry), pairs(&[("a", true)]));
         registry.shutdown();
         let draining = pairs(&[("ping", true), ("worker", true)]);
         assert_eq!(outcome(&config, Probe::Liveness, &registry), draining);

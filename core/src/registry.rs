@@ -114,20 +114,14 @@ impl Registry {
 
     /// Starts with the limits as they are by default.
     pub fn builder() -> RegistryBuilder {
-        RegistryBuilder {
-            max_watchers: DEFAULT_MAX_WATCHERS,
-            list_limit: DEFAULT_LIST_LIMIT,
-        }
+        RegistryBuilder { max_watchers: DEFAULT_MAX_WATCHERS, list_limit: DEFAULT_LIST_LIMIT }
     }
 
     /// Sets the status of `service`, which registers it if it is not registered.
     ///
     /// Setting [`ServingStatus::ServiceUnknown`] is [`remove`](Self::remove): that status is never
     /// stored. Does not allocate if the name is known.
-    #[expect(
-        clippy::must_use_candidate,
-        reason = "what it did matters to few callers"
-    )]
+    #[expect(clippy::must_use_candidate, reason = "what it did matters to few callers")]
     pub fn set(&self, service: &str, status: ServingStatus) -> Update {
         if status == ServingStatus::ServiceUnknown {
             return self.remove(service);
@@ -137,10 +131,7 @@ impl Registry {
 
     /// Takes `service` out of the registry. Its watchers see SERVICE_UNKNOWN and stay; if it is
     /// registered again, they follow it.
-    #[expect(
-        clippy::must_use_candidate,
-        reason = "what it did matters to few callers"
-    )]
+    #[expect(clippy::must_use_candidate, reason = "what it did matters to few callers")]
     pub fn remove(&self, service: &str) -> Update {
         self.amend(service, Cause::Removed, |record| record.reported = None)
     }
@@ -179,10 +170,7 @@ impl Registry {
     }
 
     /// Ends a hold: the service shows its own status again.
-    #[expect(
-        clippy::must_use_candidate,
-        reason = "what it did matters to few callers"
-    )]
+    #[expect(clippy::must_use_candidate, reason = "what it did matters to few callers")]
     pub fn release(&self, service: &str) -> Update {
         self.amend(service, Cause::Released, |record| record.hold = None)
     }
@@ -211,11 +199,8 @@ impl Registry {
     pub fn close(&self) {
         let ledger = self.inner.lock();
         self.inner.closed.store(true, Ordering::Release);
-        let cells: Vec<_> = ledger
-            .records
-            .values()
-            .map(|record| Arc::clone(&record.cell))
-            .collect();
+        let cells: Vec<_> =
+            ledger.records.values().map(|record| Arc::clone(&record.cell)).collect();
         cells.iter().for_each(|cell| cell.close());
         drop(ledger);
         cells.iter().for_each(|cell| cell.wake());
@@ -224,25 +209,15 @@ impl Registry {
     /// The status of `service`; `None` if it is not registered. Neither waits nor allocates.
     #[must_use]
     pub fn check(&self, service: &str) -> Option<ServingStatus> {
-        let index = self
-            .inner
-            .index
-            .read()
-            .unwrap_or_else(PoisonError::into_inner);
+        let index = self.inner.index.read().unwrap_or_else(PoisonError::into_inner);
         Some(index.get(service)?.shown().status())
     }
 
     /// Whether `service` is registered and has been SERVING at least once since.
     #[must_use]
     pub fn has_served(&self, service: &str) -> bool {
-        let index = self
-            .inner
-            .index
-            .read()
-            .unwrap_or_else(PoisonError::into_inner);
-        index
-            .get(service)
-            .is_some_and(|cell| cell.shown().has_served())
+        let index = self.inner.index.read().unwrap_or_else(PoisonError::into_inner);
+        index.get(service).is_some_and(|cell| cell.shown().has_served())
     }
 
     /// Every registered service with its status, sorted by name.
@@ -251,18 +226,12 @@ impl Registry {
     ///
     /// [`Code::ResourceExhausted`] if there are more than [`list_limit`](RegistryBuilder::list_limit).
     pub fn list(&self) -> Result<Vec<(StdArc<str>, ServingStatus)>, RpcError> {
-        let index = self
-            .inner
-            .index
-            .read()
-            .unwrap_or_else(PoisonError::into_inner);
+        let index = self.inner.index.read().unwrap_or_else(PoisonError::into_inner);
         if index.len() > self.inner.list_limit {
             return Err(LIST_TOO_LONG);
         }
-        let mut services: Vec<_> = index
-            .iter()
-            .map(|(name, cell)| (StdArc::clone(name), cell.shown().status()))
-            .collect();
+        let mut services: Vec<_> =
+            index.iter().map(|(name, cell)| (StdArc::clone(name), cell.shown().status())).collect();
         drop(index);
         services.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
         Ok(services)
@@ -433,10 +402,7 @@ impl Inner {
     }
 
     fn index_writer(&self) -> IndexWriter<'_> {
-        IndexWriter {
-            index: &self.index,
-            guard: None,
-        }
+        IndexWriter { index: &self.index, guard: None }
     }
 
     /// Hands pending transitions to the feeds, with no lock held, unless another thread is at it.
@@ -462,11 +428,7 @@ impl Usher for Inner {
         let mut ledger = self.lock();
         ledger.watchers -= 1;
         let waker = cell.leave(slot);
-        if ledger
-            .records
-            .get(&**cell.service())
-            .is_some_and(Record::is_idle)
-        {
+        if ledger.records.get(&**cell.service()).is_some_and(Record::is_idle) {
             ledger.records.remove(&**cell.service());
         }
         drop(ledger);
@@ -477,18 +439,11 @@ impl Usher for Inner {
 
 impl Ledger {
     fn record(&mut self, service: &str) -> &mut Record {
-        let known = self
-            .records
-            .get_key_value(service)
-            .map(|(name, _)| StdArc::clone(name));
+        let known = self.records.get_key_value(service).map(|(name, _)| StdArc::clone(name));
         let name = known.unwrap_or_else(|| service.into());
         self.records.entry(name).or_insert_with_key(|name| {
             let cell = Arc::new(Cell::new(StdArc::clone(name)));
-            Record {
-                cell,
-                reported: None,
-                hold: None,
-            }
+            Record { cell, reported: None, hold: None }
         })
     }
 }
@@ -512,13 +467,7 @@ impl Record {
         index: &mut IndexWriter<'_>,
     ) -> Option<(ServingStatus, ServingStatus)> {
         let held = self.hold.is_some();
-        let to = Standing {
-            reported: self.reported,
-            conditions: &[],
-            held,
-            latched,
-        }
-        .shown();
+        let to = Standing { reported: self.reported, conditions: &[], held, latched }.shown();
         let before = self.cell.shown();
         let from = before.status();
         let registered = to != ServingStatus::ServiceUnknown;
@@ -547,8 +496,7 @@ struct IndexWriter<'a> {
 
 impl IndexWriter<'_> {
     fn open(&mut self) -> &mut Index {
-        self.guard
-            .get_or_insert_with(|| self.index.write().unwrap_or_else(PoisonError::into_inner))
+        self.guard.get_or_insert_with(|| self.index.write().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
@@ -586,9 +534,7 @@ impl RegistryBuilder {
             max_watchers: self.max_watchers,
             list_limit: self.list_limit,
         };
-        let registry = Registry {
-            inner: StdArc::new(inner),
-        };
+        let registry = Registry { inner: StdArc::new(inner) };
         registry.set(OVERALL, ServingStatus::Serving);
         registry
     }
@@ -611,11 +557,7 @@ impl fmt::Debug for Registry {
         let (services, watchers) = {
             let ledger = self.inner.lock();
             (
-                ledger
-                    .records
-                    .values()
-                    .filter(|record| record.reported.is_some())
-                    .count(),
+                ledger.records.values().filter(|record| record.reported.is_some()).count(),
                 ledger.watchers,
             )
         };
@@ -634,10 +576,8 @@ const DEFAULT_MAX_WATCHERS: usize = 10_000;
 /// grpc-go `health/server.go`, `maxAllowedServices`.
 const DEFAULT_LIST_LIMIT: usize = 100;
 
-const LIST_TOO_LONG: RpcError = RpcError::new(
-    Code::ResourceExhausted,
-    "more services are registered than List may return",
-);
+const LIST_TOO_LONG: RpcError =
+    RpcError::new(Code::ResourceExhausted, "more services are registered than List may return");
 
 #[cfg(test)]
 mod tests;

@@ -62,14 +62,9 @@ impl ServingStatus {
     /// ```
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
-        [
-            Self::Unknown,
-            Self::Serving,
-            Self::NotServing,
-            Self::ServiceUnknown,
-        ]
-        .into_iter()
-        .find(|status| status.as_str() == name)
+        [Self::Unknown, Self::Serving, Self::NotServing, Self::ServiceUnknown]
+            .into_iter()
+            .find(|status| status.as_str() == name)
     }
 }
 
@@ -83,10 +78,7 @@ impl fmt::Display for ServingStatus {
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[cfg_attr(
     not(test),
-    expect(
-        dead_code,
-        reason = "no condition exists yet; the rule and its table are whole"
-    )
+    expect(dead_code, reason = "no condition exists yet; the rule and its table are whole")
 )]
 pub(crate) enum Finding {
     /// Not evaluated yet.
@@ -134,15 +126,10 @@ mod tests {
 
     #[test]
     fn names_and_numbers_are_those_of_the_schema() {
-        let table = [
-            (Unknown, 0, "UNKNOWN"),
-            (Serving, 1, "SERVING"),
-            (NotServing, 2, "NOT_SERVING"),
-        ];
+        let table =
+            [(Unknown, 0, "UNKNOWN"), (Serving, 1, "SERVING"), (NotServing, 2, "NOT_SERVING")];
         for (status, number, name) in
-            table
-                .into_iter()
-                .chain([(ServiceUnknown, 3, "SERVICE_UNKNOWN")])
+            table.into_iter().chain([(ServiceUnknown, 3, "SERVICE_UNKNOWN")])
         {
             assert_eq!(status as i32, number);
             assert_eq!(ServingStatus::from_wire(number), status);
@@ -158,13 +145,7 @@ mod tests {
     #[test]
     fn the_shown_status_is_decided_by_the_first_rule_that_applies() {
         // reported, conditions, held, latched -> shown
-        type Row = (
-            Option<ServingStatus>,
-            &'static [Finding],
-            bool,
-            bool,
-            ServingStatus,
-        );
+        type Row = (Option<ServingStatus>, &'static [Finding], bool, bool, ServingStatus);
         let table: &[Row] = &[
             // Unregistered names show nothing else, whatever lies over the registry.
             (None, &[], false, false, ServiceUnknown),
@@ -182,13 +163,7 @@ mod tests {
             (Some(NotServing), &[Passing], false, false, NotServing),
             (Some(NotServing), &[Pending], false, false, NotServing),
             (Some(Serving), &[Failing], false, false, NotServing),
-            (
-                Some(Serving),
-                &[Passing, Failing, Pending],
-                false,
-                false,
-                NotServing,
-            ),
+            (Some(Serving), &[Passing, Failing, Pending], false, false, NotServing),
             (Some(Unknown), &[Failing], false, false, NotServing),
             // A pending condition hides SERVING.
             (Some(Serving), &[Pending], false, false, Unknown),
@@ -201,12 +176,7 @@ mod tests {
             (Some(Unknown), &[Passing], false, false, Unknown),
         ];
         for &(reported, conditions, held, latched, shown) in table {
-            let standing = Standing {
-                reported,
-                conditions,
-                held,
-                latched,
-            };
+            let standing = Standing { reported, conditions, held, latched };
             assert_eq!(standing.shown(), shown, "{standing:?}");
         }
     }

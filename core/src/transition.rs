@@ -103,10 +103,7 @@ impl Feeds {
     pub(crate) fn open(&mut self, capacity: NonZeroUsize) -> Transitions {
         let (sender, receiver) = async_channel::bounded(capacity.get());
         self.senders.push(sender);
-        Transitions {
-            receiver: Box::pin(receiver),
-            next: self.sequence + 1,
-        }
+        Transitions { receiver: Box::pin(receiver), next: self.sequence + 1 }
     }
 
     pub(crate) fn note(
@@ -122,14 +119,7 @@ impl Feeds {
             return;
         }
         let (service, sequence) = (Arc::clone(service), self.sequence);
-        self.pending.push_back(Transition {
-            service,
-            from,
-            to,
-            cause,
-            sequence,
-            lost: 0,
-        });
+        self.pending.push_back(Transition { service, from, to, cause, sequence, lost: 0 });
     }
 
     /// Whether something waits for delivery.
@@ -148,10 +138,7 @@ impl Feeds {
             return None;
         }
         self.delivering = true;
-        Some(Delivery {
-            transitions: std::mem::take(&mut self.pending),
-            to: self.senders.clone(),
-        })
+        Some(Delivery { transitions: std::mem::take(&mut self.pending), to: self.senders.clone() })
     }
 
     pub(crate) fn delivered(&mut self) {

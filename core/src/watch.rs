@@ -57,14 +57,7 @@ impl Drop for Seat {
 
 impl Watch {
     pub(crate) fn seated(cell: Arc<Cell>, usher: StdArc<dyn Usher>, slot: u32) -> Self {
-        Self {
-            seat: Some(Seat {
-                cell,
-                usher,
-                slot,
-                last: None,
-            }),
-        }
+        Self { seat: Some(Seat { cell, usher, slot, last: None }) }
     }
 
     /// A stream that has ended before its first item.
@@ -104,8 +97,6 @@ impl FusedStream for Watch {
 
 impl fmt::Debug for Watch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Watch")
-            .field("last", &self.seat.as_ref().map(|seat| seat.last))
-            .finish()
+        f.debug_struct("Watch").field("last", &self.seat.as_ref().map(|seat| seat.last)).finish()
     }
 }

@@ -52,9 +52,7 @@ pub async fn answer(
     let content_type = request.headers().get(CONTENT_TYPE);
     let is_grpc = content_type.is_some_and(|it| it.as_bytes().starts_with(b"application/grpc"));
     if is_grpc && request.uri().path() == GREET {
-        return Ok(tonic::server::Grpc::new(ProstCodec::default())
-            .unary(Greet, request)
-            .await);
+        return Ok(tonic::server::Grpc::new(ProstCodec::default()).unary(Greet, request).await);
     }
     let mut response = hyper::Response::new(Body::empty());
     *response.status_mut() = StatusCode::NOT_FOUND;

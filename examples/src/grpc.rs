@@ -25,12 +25,8 @@ impl HealthClient {
     ///
     /// The transport's error when nothing listens there.
     pub async fn connect(address: SocketAddr) -> Result<Self, Error> {
-        let channel = Endpoint::from_shared(format!("http://{address}"))?
-            .connect()
-            .await?;
-        Ok(Self {
-            grpc: Grpc::new(channel),
-        })
+        let channel = Endpoint::from_shared(format!("http://{address}"))?.connect().await?;
+        Ok(Self { grpc: Grpc::new(channel) })
     }
 
     /// Asks for the status of `service` now.
@@ -53,20 +49,12 @@ impl HealthClient {
     pub async fn watch(&mut self, service: &str) -> Result<Statuses, Status> {
         self.ready().await?;
         let path = PathAndQuery::from_static("/grpc.health.v1.Health/Watch");
-        let reply = self
-            .grpc
-            .server_streaming(request(service), path, codec())
-            .await?;
-        Ok(Statuses {
-            messages: reply.into_inner(),
-        })
+        let reply = self.grpc.server_streaming(request(service), path, codec()).await?;
+        Ok(Statuses { messages: reply.into_inner() })
     }
 
     async fn ready(&mut self) -> Result<(), Status> {
-        self.grpc
-            .ready()
-            .await
-            .map_err(|error| Status::from_error(error.into()))
+        self.grpc.ready().await.map_err(|error| Status::from_error(error.into()))
     }
 }
 
@@ -88,9 +76,7 @@ impl Statuses {
 }
 
 fn request(service: &str) -> Request<HealthCheckRequest> {
-    Request::new(HealthCheckRequest {
-        service: service.to_owned(),
-    })
+    Request::new(HealthCheckRequest { service: service.to_owned() })
 }
 
 fn codec() -> ProstCodec<HealthCheckRequest, HealthCheckResponse> {

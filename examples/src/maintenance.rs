@@ -34,13 +34,8 @@ impl MaintenanceFile {
     ///
     /// When the temporary directory cannot be made.
     pub fn in_temporary_directory() -> io::Result<Self> {
-        let directory = tempfile::Builder::new()
-            .prefix("health-quickstart-")
-            .tempdir()?;
-        Ok(Self {
-            path: directory.path().join("maintenance"),
-            _directory: directory,
-        })
+        let directory = tempfile::Builder::new().prefix("health-quickstart-").tempdir()?;
+        Ok(Self { path: directory.path().join("maintenance"), _directory: directory })
     }
 
     /// Where the file is, or will be.

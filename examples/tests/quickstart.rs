@@ -29,21 +29,10 @@ const CHECK: &str = r#"{"service":"greet.GreetService"}"#;
 #[tokio::test]
 async fn once_prints_the_demonstration_in_its_order() {
     let output = quickstart(&["--once"]).output();
-    let output = timeout(PATIENCE, output)
-        .await
-        .expect("it ends by itself")
-        .unwrap();
-    assert!(
-        output.status.success(),
-        "{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
+    let output = timeout(PATIENCE, output).await.expect("it ends by itself").unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let printed = String::from_utf8(output.stdout).unwrap();
-    let address = printed
-        .lines()
-        .next()
-        .and_then(address_in)
-        .expect("it tells its address");
+    let address = printed.lines().next().and_then(address_in).expect("it tells its address");
 
     let curl = format!(
         "$ curl -d '{CHECK}' -H 'content-type: application/json' {address}/grpc.health.v1.Health/Check"
@@ -58,9 +47,7 @@ async fn once_prints_the_demonstration_in_its_order() {
         "$ rm FILE",
         "greet.GreetService's health status:SERVING",
     ];
-    let told = printed
-        .lines()
-        .filter(|line| line.starts_with(['g', '$', '{']));
+    let told = printed.lines().filter(|line| line.starts_with(['g', '$', '{']));
     let told: Vec<_> = told.skip(1).map(without_the_path).collect();
     assert_eq!(told, expected, "{printed}");
 }
@@ -69,21 +56,12 @@ async fn once_prints_the_demonstration_in_its_order() {
 async fn every_peer_is_answered_on_the_one_port() {
     let server = Quickstart::start(&[]).await;
 
-    assert_eq!(
-        json::post(server.address, CHECK).await.unwrap(),
-        r#"{"status":"SERVING"}"#
-    );
-    assert_eq!(
-        post_over_h2c(server.address).await,
-        r#"{"status":"SERVING"}"#
-    );
+    assert_eq!(json::post(server.address, CHECK).await.unwrap(), r#"{"status":"SERVING"}"#);
+    assert_eq!(post_over_h2c(server.address).await, r#"{"status":"SERVING"}"#);
 
     let mut health = HealthClient::connect(server.address).await.unwrap();
     assert_eq!(health.check("").await.unwrap(), Serving);
-    assert_eq!(
-        health.check("nobody.Knows").await.unwrap_err().code(),
-        Code::NotFound
-    );
+    assert_eq!(health.check("nobody.Knows").await.unwrap_err().code(), Code::NotFound);
 
     assert_eq!(greet(server.address, "Rust").await, "Rust");
 }
@@ -97,15 +75,11 @@ async fn the_maintenance_file_is_what_the_status_follows() {
 
     std::fs::write(&server.maintenance, "").unwrap();
     assert_eq!(statuses.next().await.unwrap(), Some(NotServing));
-    server
-        .wait_for("greet.GreetService's health status:NOT_SERVING")
-        .await;
+    server.wait_for("greet.GreetService's health status:NOT_SERVING").await;
 
     std::fs::remove_file(&server.maintenance).unwrap();
     assert_eq!(statuses.next().await.unwrap(), Some(Serving));
-    server
-        .wait_for("greet.GreetService's health status:SERVING")
-        .await;
+    server.wait_for("greet.GreetService's health status:SERVING").await;
 }
 
 #[tokio::test]
@@ -120,36 +94,18 @@ async fn sigterm_drains_and_ends_within_the_grace_although_a_watch_is_open() {
 
     // Every watcher learns it at once, and the questions are still answered.
     assert_eq!(statuses.next().await.unwrap(), Some(NotServing));
-    assert!(
-        told.elapsed() < Duration::from_secs(1),
-        "{:?}",
-        told.elapsed()
-    );
+    assert!(told.elapsed() < Duration::from_secs(1), "{:?}", told.elapsed());
     let answer = json::post(server.address, CHECK).await.unwrap();
     assert_eq!(answer, r#"{"status":"NOT_SERVING"}"#);
 
     // The end of the grace ends the stream, and with it the server.
     assert_eq!(statuses.next().await.unwrap_err().code(), Code::Unavailable);
-    let status = timeout(PATIENCE, server.process.wait())
-        .await
-        .expect("it ends")
-        .unwrap();
+    let status = timeout(PATIENCE, server.process.wait()).await.expect("it ends").unwrap();
     assert_eq!(status.code(), Some(0));
-    assert!(
-        told.elapsed() >= Duration::from_millis(1500),
-        "{:?}",
-        told.elapsed()
-    );
-    assert!(
-        told.elapsed() < Duration::from_secs(4),
-        "{:?}",
-        told.elapsed()
-    );
+    assert!(told.elapsed() >= Duration::from_millis(1500), "{:?}", told.elapsed());
+    assert!(told.elapsed() < Duration::from_secs(4), "{:?}", told.elapsed());
     server.wait_for("Stopped.").await;
-    assert!(
-        !server.maintenance.parent().unwrap().exists(),
-        "it leaves nothing behind"
-    );
+    assert!(!server.maintenance.parent().unwrap().exists(), "it leaves nothing behind");
 }
 
 #[tokio::test]
@@ -163,10 +119,7 @@ async fn a_port_in_use_is_an_error_that_says_what_to_do() {
         .unwrap();
     assert_eq!(output.status.code(), Some(1));
     let error = String::from_utf8(output.stderr).unwrap();
-    assert!(
-        error.starts_with(&format!("error: cannot listen on {address}")),
-        "{error}"
-    );
+    assert!(error.starts_with(&format!("error: cannot listen on {address}")), "{error}");
     assert!(error.contains("--listen"), "{error}");
 }
 
@@ -175,14 +128,7 @@ async fn help_tells_dubbos_java_users_where_to_listen() {
     let output = quickstart(&["--help"]).output().await.unwrap();
     assert!(output.status.success());
     let help = String::from_utf8(output.stdout).unwrap();
-    for said in [
-        "--listen",
-        "--once",
-        "--grace",
-        "Java",
-        "127.",
-        "0.0.0.0:20000",
-    ] {
+    for said in ["--listen", "--once", "--grace", "Java", "127.", "0.0.0.0:20000"] {
         assert!(help.contains(said), "{said} in {help}");
     }
 }
@@ -201,39 +147,25 @@ impl Quickstart {
     async fn start(options: &[&str]) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let mut command = quickstart(options);
-        command
-            .env("TMPDIR", directory.path())
-            .stdout(Stdio::piped());
+        command.env("TMPDIR", directory.path()).stdout(Stdio::piped());
         let mut process = command.spawn().unwrap();
         let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
         let (mut address, mut maintenance) = (None, None);
         loop {
-            let line = timeout(PATIENCE, lines.next_line())
-                .await
-                .expect("it goes on")
-                .unwrap();
+            let line = timeout(PATIENCE, lines.next_line()).await.expect("it goes on").unwrap();
             let line = line.expect("it stays up");
             address = address.or_else(|| address_in(&line));
             maintenance = maintenance.or_else(|| line.strip_prefix("$ touch ").map(PathBuf::from));
             if line.starts_with("The server stays up") {
                 let (address, maintenance) = (address.unwrap(), maintenance.unwrap());
-                return Self {
-                    process,
-                    lines,
-                    address,
-                    maintenance,
-                    _directory: directory,
-                };
+                return Self { process, lines, address, maintenance, _directory: directory };
             }
         }
     }
 
     async fn wait_for(&mut self, expected: &str) {
         loop {
-            let line = timeout(PATIENCE, self.lines.next_line())
-                .await
-                .expect(expected)
-                .unwrap();
+            let line = timeout(PATIENCE, self.lines.next_line()).await.expect(expected).unwrap();
             if line.expect(expected) == expected {
                 return;
             }
@@ -242,21 +174,14 @@ impl Quickstart {
 
     async fn signal(&self, name: &str) {
         let process = self.process.id().unwrap().to_string();
-        let kill = Command::new("kill")
-            .args(["-s", name, &process])
-            .status()
-            .await
-            .unwrap();
+        let kill = Command::new("kill").args(["-s", name, &process]).status().await.unwrap();
         assert!(kill.success());
     }
 }
 
 fn quickstart(options: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_quickstart"));
-    command
-        .args(["--listen", "127.0.0.1:0"])
-        .args(options)
-        .kill_on_drop(true);
+    command.args(["--listen", "127.0.0.1:0"]).args(options).kill_on_drop(true);
     command
 }
 
@@ -277,9 +202,7 @@ fn without_the_path(line: &str) -> &str {
 async fn post_over_h2c(address: SocketAddr) -> String {
     let stream = TcpStream::connect(address).await.unwrap();
     let executor = TokioExecutor::new();
-    let (mut sender, connection) = http2::handshake(executor, TokioIo::new(stream))
-        .await
-        .unwrap();
+    let (mut sender, connection) = http2::handshake(executor, TokioIo::new(stream)).await.unwrap();
     tokio::spawn(connection);
     let request = Request::post(format!("http://{address}{}", json::CHECK))
         .header(CONTENT_TYPE, "application/json")
@@ -297,10 +220,7 @@ async fn greet(address: SocketAddr, name: &str) -> String {
     request.name = name.to_owned();
     let codec = ProstCodec::<GreetRequest, GreetResponse>::default();
     let path = PathAndQuery::from_static(GREET);
-    let reply = grpc
-        .unary(tonic::Request::new(request), path, codec)
-        .await
-        .unwrap();
+    let reply = grpc.unary(tonic::Request::new(request), path, codec).await.unwrap();
     reply.into_inner().greeting
 }
 

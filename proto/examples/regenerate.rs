@@ -18,22 +18,12 @@ fn main() -> Result<(), Error> {
 pub fn generate(out: &Path) -> Result<(), Error> {
     let root = Path::new(ROOT).join("proto");
     let mut compiler = protox::Compiler::new([&root])?;
-    compiler
-        .include_source_info(true)
-        .open_file("grpc/health/v1/health.proto")?;
+    compiler.include_source_info(true).open_file("grpc/health/v1/health.proto")?;
     let with_comments: FileDescriptorSet = compiler.file_descriptor_set();
     // Reflection needs no source locations: the set that programs carry has none.
     let mut bare = with_comments.clone();
-    bare.file
-        .iter_mut()
-        .for_each(|file| file.source_code_info = None);
-    fs::write(
-        out.join("descriptor_set.bin"),
-        prost::Message::encode_to_vec(&bare),
-    )?;
-    prost_build::Config::new()
-        .btree_map(["."])
-        .out_dir(out)
-        .compile_fds(with_comments)?;
+    bare.file.iter_mut().for_each(|file| file.source_code_info = None);
+    fs::write(out.join("descriptor_set.bin"), prost::Message::encode_to_vec(&bare))?;
+    prost_build::Config::new().btree_map(["."]).out_dir(out).compile_fds(with_comments)?;
     Ok(())
 }

@@ -13,6 +13,12 @@ use clap::ValueEnum;
 pub enum Adapter {
     /// hyper on tokio, through `health_hyper`.
     Hyper,
+    /// tonic's router and transport, through `health_tonic`.
+    Tonic,
+    /// axum, through `health_tower`.
+    Tower,
+    /// hyper on smol, without tokio's runtime.
+    Smol,
 }
 
 impl Adapter {
@@ -21,6 +27,9 @@ impl Adapter {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Hyper => "hyper",
+            Self::Tonic => "tonic",
+            Self::Tower => "tower",
+            Self::Smol => "smol",
         }
     }
 }
@@ -38,10 +47,7 @@ mod tests {
     #[test]
     fn names_are_those_of_the_command_line() {
         for adapter in Adapter::value_variants() {
-            assert_eq!(
-                Adapter::from_str(adapter.as_str(), false).as_ref(),
-                Ok(adapter)
-            );
+            assert_eq!(Adapter::from_str(adapter.as_str(), false).as_ref(), Ok(adapter));
         }
     }
 }

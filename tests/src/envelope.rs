@@ -37,13 +37,7 @@ pub(crate) fn split(bytes: &[u8]) -> (Vec<Envelope>, &[u8]) {
 fn first(bytes: &[u8]) -> Option<(Envelope, &[u8])> {
     let ([flags, length @ ..], rest) = bytes.split_first_chunk::<PREFIX>()?;
     let (payload, rest) = rest.split_at_checked(u32::from_be_bytes(*length) as usize)?;
-    Some((
-        Envelope {
-            flags: *flags,
-            payload: payload.to_vec(),
-        },
-        rest,
-    ))
+    Some((Envelope { flags: *flags, payload: payload.to_vec() }, rest))
 }
 
 /// Reads gRPC-Web text: base64 in groups of four, where any group may be padded.
@@ -65,9 +59,7 @@ pub(crate) fn decompress(bytes: &[u8], coding: Option<&str>) -> Result<Vec<u8>, 
         Some("gzip") => {
             let mut inflated = Vec::new();
             let mut reader = GzDecoder::new(bytes).take(MAX_INFLATED);
-            reader
-                .read_to_end(&mut inflated)
-                .map_err(|error| format!("not gzip: {error}"))?;
+            reader.read_to_end(&mut inflated).map_err(|error| format!("not gzip: {error}"))?;
             Ok(inflated)
         }
         other => Err(format!("compressed, but the coding is {other:?}")),
@@ -84,17 +76,12 @@ pub(crate) fn web_trailers(payload: &[u8]) -> Result<Fields, String> {
             return Err(format!("a line without CR LF: {}", rest.escape_ascii()));
         };
         let Some(colon) = line.iter().position(|byte| *byte == b':') else {
-            return Err(format!(
-                "a line without a name: {:?}",
-                line.escape_ascii().to_string()
-            ));
+            return Err(format!("a line without a name: {:?}", line.escape_ascii().to_string()));
         };
         let (name, value) = line.split_at(colon);
         let name = String::from_utf8_lossy(name);
         if name.is_empty() || name.bytes().any(|byte| byte.is_ascii_uppercase()) {
-            return Err(format!(
-                "a name that is empty or not in lower case: {name:?}"
-            ));
+            return Err(format!("a name that is empty or not in lower case: {name:?}"));
         }
         fields.push(&name, value.get(1..).unwrap_or_default().trim_ascii());
         rest = after.get(2..).unwrap_or_default();
@@ -110,16 +97,11 @@ mod tests {
     fn envelopes_are_cut_and_what_is_left_is_kept() {
         let (envelopes, rest) = split(b"\0\0\0\0\x01a\x80\0\0\0\0\0\0\0");
         let expected = [(0, b"a".as_slice()), (0x80, b"")];
-        let expected = expected.map(|(flags, payload)| Envelope {
-            flags,
-            payload: payload.to_vec(),
-        });
+        let expected =
+            expected.map(|(flags, payload)| Envelope { flags, payload: payload.to_vec() });
         assert_eq!(envelopes, expected);
         assert_eq!(rest, b"\0\0\0");
-        assert_eq!(
-            split(b"\0\0\0\0\x02a"),
-            (vec![], b"\0\0\0\0\x02a".as_slice())
-        );
+        assert_eq!(split(b"\0\0\0\0\x02a"), (vec![], b"\0\0\0\0\x02a".as_slice()));
     }
 
     #[test]
@@ -137,13 +119,7 @@ mod tests {
         let fields = web_trailers(b"grpc-status: 5\r\ngrpc-message:a b\r\n").unwrap();
         assert_eq!(fields.value("grpc-status").as_deref(), Some("5"));
         assert_eq!(fields.value("grpc-message").as_deref(), Some("a b"));
-        for bad in [
-            "Grpc-Status: 0\r\n",
-            "grpc-status: 0",
-            "grpc-status: 0\n",
-            "x\r\n",
-            "\r\n",
-        ] {
+        for bad in ["Grpc-Status: 0\r\n", "grpc-status: 0", "grpc-status: 0\n", "x\r\n", "\r\n"] {
             assert!(web_trailers(bad.as_bytes()).is_err(), "{bad:?}");
         }
     }

@@ -48,12 +48,7 @@ pub(crate) async fn exchange(
         trailers: None,
         end: End::Clean,
     };
-    let mut exchange = Exchange {
-        vector,
-        steps: vector.steps.iter(),
-        started,
-        reply,
-    };
+    let mut exchange = Exchange { vector, steps: vector.steps.iter(), started, reply };
     exchange.receive(&mut call, subject, deadline).await?;
     Ok(exchange.reply)
 }
@@ -83,9 +78,7 @@ impl Exchange<'_> {
             let piece = timeout_at(silence.unwrap_or(deadline), call.piece()).await;
             self.reply.end = match piece {
                 Ok(Ok(Piece::Body(bytes))) => {
-                    self.reply
-                        .arrivals
-                        .push((self.started.elapsed(), bytes.len()));
+                    self.reply.arrivals.push((self.started.elapsed(), bytes.len()));
                     self.reply.body.extend_from_slice(&bytes);
                     continue;
                 }
@@ -107,20 +100,14 @@ impl Exchange<'_> {
         while let Some(step) = self.steps.as_slice().first()
             && step.after_frames <= frames
         {
-            subject
-                .command(&Value::Object(step.command.clone()))
-                .await?;
+            subject.command(&Value::Object(step.command.clone())).await?;
             self.steps.next();
         }
         Ok(())
     }
 
     fn expected_frames(&self) -> usize {
-        self.vector
-            .response
-            .body_frames
-            .as_ref()
-            .map_or(0, Vec::len)
+        self.vector.response.body_frames.as_ref().map_or(0, Vec::len)
     }
 
     /// How many whole frames have come, gRPC-Web's trailers not counted.
@@ -133,9 +120,6 @@ impl Exchange<'_> {
             return 0;
         };
         let (frames, _) = envelope::split(&bytes);
-        frames
-            .iter()
-            .filter(|frame| frame.flags & TRAILERS == 0)
-            .count()
+        frames.iter().filter(|frame| frame.flags & TRAILERS == 0).count()
     }
 }

@@ -92,43 +92,22 @@ mod tests {
             (json!({"regex": "^b+$"}), Some("abbc"), false),
             (json!({"regex": "."}), Some(""), false),
             (json!({"regex": "b"}), None, false),
-            (
-                json!({"regex": "(?i)(?=.*two)(?=.*one)"}),
-                Some("One, Two"),
-                true,
-            ),
-            (
-                json!({"regex": "(?i)(?=.*two)(?=.*one)"}),
-                Some("One"),
-                false,
-            ),
+            (json!({"regex": "(?i)(?=.*two)(?=.*one)"}), Some("One, Two"), true),
+            (json!({"regex": "(?i)(?=.*two)(?=.*one)"}), Some("One"), false),
             (json!({"absent_or": "identity"}), None, true),
             (json!({"absent_or": "identity"}), Some("identity"), true),
             (json!({"absent_or": "identity"}), Some("gzip"), false),
-            (
-                json!({"absent_or": {"regex": "^i"}}),
-                Some("identity"),
-                true,
-            ),
+            (json!({"absent_or": {"regex": "^i"}}), Some("identity"), true),
         ];
         for (rule, value, accepted) in rows {
             let expected = Expected::from_json(&rule).unwrap();
-            assert_eq!(
-                expected.matches(value),
-                accepted,
-                "{rule} against {value:?}"
-            );
+            assert_eq!(expected.matches(value), accepted, "{rule} against {value:?}");
         }
     }
 
     #[test]
     fn what_is_no_rule_is_refused_when_read() {
-        for rule in [
-            json!(1),
-            json!([]),
-            json!({"regexp": "a"}),
-            json!({"regex": "("}),
-        ] {
+        for rule in [json!(1), json!([]), json!({"regexp": "a"}), json!({"regex": "("})] {
             assert!(Expected::from_json(&rule).is_err(), "{rule}");
         }
     }

@@ -20,21 +20,13 @@ pub(crate) struct Mismatch {
 
 impl Mismatch {
     fn new(what: impl Into<String>, expected: &dyn fmt::Display, came: &dyn fmt::Display) -> Self {
-        Self {
-            what: what.into(),
-            expected: expected.to_string(),
-            came: came.to_string(),
-        }
+        Self { what: what.into(), expected: expected.to_string(), came: came.to_string() }
     }
 }
 
 impl fmt::Display for Mismatch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{}: expected {}, came {}",
-            self.what, self.expected, self.came
-        )
+        write!(f, "{}: expected {}, came {}", self.what, self.expected, self.came)
     }
 }
 
@@ -43,18 +35,10 @@ pub(crate) fn judge(vector: &Vector, reply: &Reply) -> Vec<Mismatch> {
     let expected = &vector.response;
     let mut found = Vec::new();
     if reply.head.status != expected.http_status {
-        found.push(Mismatch::new(
-            "status",
-            &expected.http_status,
-            &reply.head.status,
-        ));
+        found.push(Mismatch::new("status", &expected.http_status, &reply.head.status));
     }
     judge_fields("header", &expected.headers, &reply.head.headers, &mut found);
-    let end = if expected.stays_open {
-        End::Open
-    } else {
-        End::Clean
-    };
+    let end = if expected.stays_open { End::Open } else { End::Clean };
     if reply.end != end {
         found.push(Mismatch::new("the stream", &end, &reply.end));
     }

@@ -3,6 +3,8 @@
 //! - [`replay`] runs the vectors of the wire specification (`vectors/vectors.json`) against a real
 //!   [`Subject`] process for each [`Adapter`], over raw HTTP/1.1 and HTTP/2 connections, and tells
 //!   every difference in a [`Report`].
+//! - [`record`] makes the same calls of each adapter, and returns the replies in a form that can be
+//!   compared.
 //! - [`storm`] sends malformed requests and opens watches by the thousand, and tells whether the
 //!   subject is afterwards what it was before.
 //!
@@ -20,6 +22,7 @@ mod judge;
 mod matrix;
 mod reply;
 mod runner;
+mod session;
 pub mod storm;
 mod subject;
 mod vector;
@@ -27,5 +30,6 @@ mod vector;
 pub use adapter::Adapter;
 pub use matrix::Matrix;
 pub use runner::{Report, replay};
+pub use session::{Answer, record};
 pub use subject::{Options, Subject};
 pub use vector::{Protocol, Vectors};

@@ -38,19 +38,13 @@ impl fmt::Display for Matrix {
         let protocols: BTreeSet<_> = self.cells.keys().map(|(protocol, _)| protocol).collect();
         let adapters: BTreeSet<_> = self.cells.keys().map(|(_, adapter)| adapter).collect();
         write!(f, "| protocol |")?;
-        adapters
-            .iter()
-            .try_for_each(|adapter| write!(f, " {adapter} |"))?;
+        adapters.iter().try_for_each(|adapter| write!(f, " {adapter} |"))?;
         write!(f, "\n|---|")?;
         adapters.iter().try_for_each(|_| write!(f, "---|"))?;
         for protocol in protocols {
             write!(f, "\n| {protocol} |")?;
             for adapter in &adapters {
-                let cell = self
-                    .cells
-                    .get(&(*protocol, **adapter))
-                    .copied()
-                    .unwrap_or_default();
+                let cell = self.cells.get(&(*protocol, **adapter)).copied().unwrap_or_default();
                 write!(f, " {}/{} |", cell.held, cell.all)?;
             }
         }
@@ -70,9 +64,6 @@ mod tests {
             (Adapter::Hyper, Protocol::Grpc, false),
         ];
         let table = Matrix::from_iter(outcomes).to_string();
-        assert_eq!(
-            table,
-            "| protocol | hyper |\n|---|---|\n| grpc | 1/2 |\n| triple | 1/1 |\n"
-        );
+        assert_eq!(table, "| protocol | hyper |\n|---|---|\n| grpc | 1/2 |\n| triple | 1/1 |\n");
     }
 }

@@ -82,11 +82,7 @@ pub(crate) struct Reply {
 
 impl fmt::Display for Reply {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(
-            f,
-            "    came: {} {}, {}",
-            self.version, self.head.status, self.end
-        )?;
+        writeln!(f, "    came: {} {}, {}", self.version, self.head.status, self.end)?;
         write!(f, "{}", self.head.headers)?;
         write!(f, "    body: {} bytes", self.body.len())?;
         for (at, length) in &self.arrivals {

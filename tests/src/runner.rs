@@ -29,10 +29,7 @@ const SUBJECTS: usize = 8;
 pub async fn replay(program: &Path, adapters: &[Adapter], vectors: &Vectors) -> io::Result<Report> {
     let mut groups = BTreeMap::<Config, VecDeque<Vector>>::new();
     for vector in &vectors.0 {
-        groups
-            .entry(vector.config.clone())
-            .or_default()
-            .push_back(vector.clone());
+        groups.entry(vector.config.clone()).or_default().push_back(vector.clone());
     }
     let mut workers = JoinSet::new();
     for adapter in adapters {
@@ -43,7 +40,7 @@ pub async fn replay(program: &Path, adapters: &[Adapter], vectors: &Vectors) -> 
                 let worker = Worker {
                     program: program.to_owned(),
                     adapter: *adapter,
-                    options: options(config),
+                    options: config.options(),
                     queue: Arc::clone(&queue),
                 };
                 workers.spawn(worker.run());
@@ -56,17 +53,6 @@ pub async fn replay(program: &Path, adapters: &[Adapter], vectors: &Vectors) -> 
     }
     verdicts.sort_by(|a, b| (a.adapter, &a.vector.id).cmp(&(b.adapter, &b.vector.id)));
     Ok(Report { verdicts })
-}
-
-fn options(config: &Config) -> Options {
-    let mut options = Options::new();
-    if let Some(bytes) = config.max_message_bytes {
-        options = options.max_request_bytes(bytes);
-    }
-    config
-        .cors_allow_origins
-        .iter()
-        .fold(options, |options, origin| options.cors_allow_origin(origin))
 }
 
 /// One subject, and the queue of vectors that it shares with its like.
@@ -90,11 +76,7 @@ impl Worker {
                 };
                 failures.extend(failure);
             }
-            verdicts.push(Verdict {
-                adapter: self.adapter,
-                vector,
-                failures,
-            });
+            verdicts.push(Verdict { adapter: self.adapter, vector, failures });
         }
         subject.stop().await?;
         Ok(verdicts)
@@ -102,10 +84,7 @@ impl Worker {
 
     fn next(&self) -> Option<Vector> {
         // Nothing panics under the lock, and a queue is whole at every instruction.
-        self.queue
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .pop_front()
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner).pop_front()
     }
 }
 
@@ -143,33 +122,21 @@ impl Report {
     /// The vectors that did not hold, as `adapter id`.
     #[must_use]
     pub fn failed(&self) -> Vec<String> {
-        let failed = self
-            .verdicts
-            .iter()
-            .filter(|verdict| !verdict.failures.is_empty());
-        failed
-            .map(|verdict| format!("{} {}", verdict.adapter, verdict.vector.id))
-            .collect()
+        let failed = self.verdicts.iter().filter(|verdict| !verdict.failures.is_empty());
+        failed.map(|verdict| format!("{} {}", verdict.adapter, verdict.vector.id)).collect()
     }
 
     /// How many vectors hold, by adapter and protocol.
     #[must_use]
     pub fn matrix(&self) -> Matrix {
         let verdicts = self.verdicts.iter();
-        verdicts
-            .map(|v| (v.adapter, v.vector.protocol, v.failures.is_empty()))
-            .collect()
+        verdicts.map(|v| (v.adapter, v.vector.protocol, v.failures.is_empty())).collect()
     }
 }
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for Verdict {
-            adapter,
-            vector,
-            failures,
-        } in &self.verdicts
-        {
+        for Verdict { adapter, vector, failures } in &self.verdicts {
             if !failures.is_empty() {
                 writeln!(f, "FAILED {} on {adapter}: {}", vector.id, vector.why)?;
             }
@@ -199,30 +166,18 @@ mod tests {
     #[test]
     fn a_failure_shows_what_was_expected_and_what_came() {
         let Vectors(vectors) = Vectors::load().unwrap();
-        let vector = vectors
-            .into_iter()
-            .find(|v| v.id == "grpc-check-named")
-            .unwrap();
+        let vector = vectors.into_iter().find(|v| v.id == "grpc-check-named").unwrap();
         let reply = Reply {
             version: HttpVersion::Http2,
-            head: Head {
-                status: 503,
-                headers: Fields::default(),
-                ends_stream: false,
-            },
+            head: Head { status: 503, headers: Fields::default(), ends_stream: false },
             body: b"\x01ok".to_vec(),
             arrivals: vec![(Duration::from_millis(7), 3)],
             trailers: None,
             end: End::Broken("stream reset".to_owned()),
         };
         let failures = Failure::of(&vector, reply).into_iter().collect();
-        let report = Report {
-            verdicts: vec![Verdict {
-                adapter: Adapter::Hyper,
-                vector,
-                failures,
-            }],
-        };
+        let report =
+            Report { verdicts: vec![Verdict { adapter: Adapter::Hyper, vector, failures }] };
         assert_eq!(report.failed(), ["hyper grpc-check-named"]);
         let text = report.to_string();
         for part in [
@@ -236,17 +191,5 @@ mod tests {
         ] {
             assert!(text.contains(part), "{part:?} is not in:\n{text}");
         }
-    }
-
-    #[test]
-    fn the_options_are_those_of_the_configuration() {
-        let config: Config = serde_json::from_str(
-            r#"{"max_message_bytes": 1024, "cors_allow_origins": ["https://app.example"]}"#,
-        )
-        .unwrap();
-        let expected = Options::new()
-            .max_request_bytes(1024)
-            .cors_allow_origin("https://app.example");
-        assert_eq!(options(&config), expected);
     }
 }

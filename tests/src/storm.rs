@@ -39,12 +39,7 @@ impl Storm {
     /// A storm with the seed that the tests use, and 10 s of patience.
     #[must_use]
     pub const fn new(requests: u32, watches: u32) -> Self {
-        Self {
-            requests,
-            watches,
-            seed: 0x5eed,
-            patience: Duration::from_secs(10),
-        }
+        Self { requests, watches, seed: 0x5eed, patience: Duration::from_secs(10) }
     }
 }
 
@@ -87,26 +82,13 @@ pub async fn run(
 ) -> io::Result<Memory> {
     let state = json!({"reset": {"": "SERVING", "svc": "NOT_SERVING"}});
     subject.command(&state).await?;
-    let half = Storm {
-        requests: storm.requests / 2,
-        watches: storm.watches / 2,
-        ..storm
-    };
+    let half = Storm { requests: storm.requests / 2, watches: storm.watches / 2, ..storm };
     blow(subject, half, "warm-up", &mut progress).await?;
-    let mut memory = Memory {
-        before: 0,
-        after: subject.resident_kib()?,
-    };
+    let mut memory = Memory { before: 0, after: subject.resident_kib()? };
     for attempt in 1..=ATTEMPTS {
-        let again = Storm {
-            seed: storm.seed.wrapping_add(u64::from(attempt) << 32),
-            ..storm
-        };
+        let again = Storm { seed: storm.seed.wrapping_add(u64::from(attempt) << 32), ..storm };
         blow(subject, again, &format!("storm {attempt}"), &mut progress).await?;
-        memory = Memory {
-            before: memory.after,
-            after: subject.resident_kib()?,
-        };
+        memory = Memory { before: memory.after, after: subject.resident_kib()? };
         if memory.is_back() {
             break;
         }
@@ -127,16 +109,10 @@ async fn blow(
     let Vectors(vectors) = Vectors::load().map_err(io::Error::other)?;
     let (mut tasks, done) = (JoinSet::new(), Done::default());
     malformed::spawn(&mut tasks, address, &vectors, storm, &done);
-    finish(tasks, &done, |done| {
-        progress(&format!("{part}, malformed requests"), done)
-    })
-    .await?;
+    finish(tasks, &done, |done| progress(&format!("{part}, malformed requests"), done)).await?;
     let (mut tasks, done) = (JoinSet::new(), Done::default());
     watches::spawn(&mut tasks, address, storm, &done).await?;
-    finish(tasks, &done, |done| {
-        progress(&format!("{part}, watches"), done)
-    })
-    .await?;
+    finish(tasks, &done, |done| progress(&format!("{part}, watches"), done)).await?;
     answers(address, storm.patience).await?;
     watches::none_is_held(address, storm.patience).await?;
     // The KiB of a process that runs here fit in 32 bits by far.
@@ -168,11 +144,7 @@ async fn finish(
 /// Asks over both versions of HTTP.
 async fn answers(address: SocketAddr, patience: Duration) -> io::Result<()> {
     for version in [HttpVersion::Http1, HttpVersion::Http2] {
-        let request = Request::post(
-            "Check",
-            "application/json",
-            br#"{"service":"svc"}"#.to_vec(),
-        );
+        let request = Request::post("Check", "application/json", br#"{"service":"svc"}"#.to_vec());
         let asked = async {
             let mut call = Call::start(version, address, &request).await?;
             let head = call.head().await?;
@@ -187,9 +159,7 @@ async fn answers(address: SocketAddr, patience: Duration) -> io::Result<()> {
             .map_err(|_| io::Error::other(format!("no answer over {version} any more")))??;
         if status != 200 || body != br#"{"status":"NOT_SERVING"}"# {
             let body = body.escape_ascii();
-            return Err(io::Error::other(format!(
-                "over {version} it answers {status} {body}"
-            )));
+            return Err(io::Error::other(format!("over {version} it answers {status} {body}")));
         }
     }
     Ok(())

@@ -103,9 +103,7 @@ impl Subject {
             .map_err(|error| io::Error::other(format!("{}: {error}", program.display())))?;
         let pipes = (child.stdin.take(), child.stdout.take(), child.stderr.take());
         let (Some(input), Some(output), Some(errors)) = pipes else {
-            return Err(io::Error::other(
-                "the subject has no standard input and output",
-            ));
+            return Err(io::Error::other("the subject has no standard input and output"));
         };
         let mut output = BufReader::new(output).lines();
         let errors = tokio::spawn(forward(errors));
@@ -113,17 +111,9 @@ impl Subject {
         let first: Listening = serde_json::from_str(&line)
             .map_err(|error| io::Error::other(format!("first line {line:?}: {error}")))?;
         if first.adapter != adapter.as_str() {
-            return Err(io::Error::other(format!(
-                "asked for {adapter}, it says {line}"
-            )));
+            return Err(io::Error::other(format!("asked for {adapter}, it says {line}")));
         }
-        Ok(Self {
-            child,
-            input,
-            output,
-            errors,
-            address: first.listening,
-        })
+        Ok(Self { child, input, output, errors, address: first.listening })
     }
 
     /// Where it listens.
@@ -164,19 +154,12 @@ impl Subject {
     /// If it does not end with success within 10 s, or wrote anything on standard error, such as a
     /// panic that its runtime caught.
     pub async fn stop(self) -> io::Result<()> {
-        let Self {
-            mut child,
-            input,
-            errors,
-            ..
-        } = self;
+        let Self { mut child, input, errors, .. } = self;
         drop(input);
         let status = within(child.wait()).await?;
         let errors = within(async { errors.await.map_err(io::Error::other)? }).await?;
         if !status.success() || !errors.is_empty() {
-            return Err(io::Error::other(format!(
-                "the subject ended with {status}: {errors}"
-            )));
+            return Err(io::Error::other(format!("the subject ended with {status}: {errors}")));
         }
         Ok(())
     }
@@ -187,21 +170,12 @@ impl Subject {
     ///
     /// If the process is gone, or the system has no `/proc`.
     pub fn resident_kib(&self) -> io::Result<u64> {
-        let id = self
-            .child
-            .id()
-            .ok_or_else(|| io::Error::other("the subject has ended"))?;
+        let id = self.child.id().ok_or_else(|| io::Error::other("the subject has ended"))?;
         let path = PathBuf::from(format!("/proc/{id}/status"));
         let status = std::fs::read_to_string(&path)?;
         status
             .lines()
-            .find_map(|line| {
-                line.strip_prefix("VmRSS:")?
-                    .trim()
-                    .strip_suffix(" kB")?
-                    .parse()
-                    .ok()
-            })
+            .find_map(|line| line.strip_prefix("VmRSS:")?.trim().strip_suffix(" kB")?.parse().ok())
             .ok_or_else(|| io::Error::other(format!("no VmRSS in {}", path.display())))
     }
 }

@@ -13,6 +13,7 @@ use serde::de::{self, Deserializer, IgnoredAny};
 use serde_json::{Map, Value};
 
 use crate::expected::Expected;
+use crate::subject::Options;
 
 /// Calls and their answers, as the wire specification (§13) writes them down.
 #[derive(Clone, Debug, Deserialize)]
@@ -127,9 +128,7 @@ pub(crate) struct Vector {
 
 impl Vector {
     pub(crate) fn is_grpc_web(&self) -> bool {
-        self.request
-            .content_type()
-            .starts_with("application/grpc-web")
+        self.request.content_type().starts_with("application/grpc-web")
     }
 
     /// The HTTP versions over which the vector must hold, each by itself.
@@ -139,10 +138,7 @@ impl Vector {
             HttpVersions::Any => vec![HttpVersion::Http1, HttpVersion::Http2],
         };
         match self.only_http_version {
-            Some(only) => asked
-                .into_iter()
-                .filter(|version| *version == only)
-                .collect(),
+            Some(only) => asked.into_iter().filter(|version| *version == only).collect(),
             None => asked,
         }
     }
@@ -156,6 +152,19 @@ pub(crate) struct Config {
     pub(crate) max_message_bytes: Option<u64>,
     #[serde(default)]
     pub(crate) cors_allow_origins: Vec<String>,
+}
+
+impl Config {
+    /// The command line of a subject that is set up so.
+    pub(crate) fn options(&self) -> Options {
+        let mut options = Options::new();
+        if let Some(bytes) = self.max_message_bytes {
+            options = options.max_request_bytes(bytes);
+        }
+        self.cors_allow_origins
+            .iter()
+            .fold(options, |options, origin| options.cors_allow_origin(origin))
+    }
 }
 
 /// A command for the subject, due when so many frames of the reply have arrived.
@@ -195,17 +204,12 @@ impl Request {
     }
 
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
-        let found = self
-            .headers
-            .iter()
-            .find(|(key, _)| key.eq_ignore_ascii_case(name));
+        let found = self.headers.iter().find(|(key, _)| key.eq_ignore_ascii_case(name));
         found.map(|(_, value)| value.as_str())
     }
 
     pub(crate) fn content_type(&self) -> String {
-        self.header("content-type")
-            .unwrap_or_default()
-            .to_ascii_lowercase()
+        self.header("content-type").unwrap_or_default().to_ascii_lowercase()
     }
 }
 
@@ -215,11 +219,7 @@ pub(crate) struct Response {
     pub(crate) http_status: u16,
     #[serde(default)]
     pub(crate) headers: BTreeMap<String, Expected>,
-    #[serde(
-        rename = "body_base64",
-        default,
-        deserialize_with = "optional_base64_bytes"
-    )]
+    #[serde(rename = "body_base64", default, deserialize_with = "optional_base64_bytes")]
     pub(crate) body: Option<Vec<u8>>,
     #[serde(default)]
     pub(crate) body_json: Option<Value>,
@@ -240,11 +240,7 @@ pub(crate) struct Response {
 #[serde(deny_unknown_fields)]
 pub(crate) struct Frame {
     pub(crate) flags: u8,
-    #[serde(
-        rename = "message_base64",
-        default,
-        deserialize_with = "optional_base64_bytes"
-    )]
+    #[serde(rename = "message_base64", default, deserialize_with = "optional_base64_bytes")]
     pub(crate) message: Option<Vec<u8>>,
     #[serde(default)]
     pub(crate) json: Option<Value>,
@@ -313,9 +309,7 @@ impl From<HttpVersionsName> for HttpVersions {
 }
 
 fn base64_bytes<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
-    STANDARD
-        .decode(String::deserialize(deserializer)?)
-        .map_err(de::Error::custom)
+    STANDARD.decode(String::deserialize(deserializer)?).map_err(de::Error::custom)
 }
 
 fn optional_base64_bytes<'de, D: Deserializer<'de>>(
@@ -337,11 +331,7 @@ mod tests {
         assert_eq!(ids.len(), vectors.len());
         assert!(vectors.len() >= 278, "only {} vectors", vectors.len());
         for vector in &vectors {
-            assert!(
-                !vector.http_versions().is_empty(),
-                "{} is never run",
-                vector.id
-            );
+            assert!(!vector.http_versions().is_empty(), "{} is never run", vector.id);
         }
     }
 
@@ -361,15 +351,20 @@ mod tests {
     #[test]
     fn any_is_both_versions_and_only_narrows_it() {
         let Vectors(vectors) = Vectors::load().unwrap();
-        let mut vector = vectors
-            .into_iter()
-            .find(|vector| vector.id == "web-check")
-            .unwrap();
-        assert_eq!(
-            vector.http_versions(),
-            [HttpVersion::Http1, HttpVersion::Http2]
-        );
+        let mut vector = vectors.into_iter().find(|vector| vector.id == "web-check").unwrap();
+        assert_eq!(vector.http_versions(), [HttpVersion::Http1, HttpVersion::Http2]);
         vector.only_http_version = Some(HttpVersion::Http1);
         assert_eq!(vector.http_versions(), [HttpVersion::Http1]);
+    }
+
+    #[test]
+    fn the_options_are_those_of_the_configuration() {
+        let config: Config = serde_json::from_str(
+            r#"{"max_message_bytes": 1024, "cors_allow_origins": ["https://app.example"]}"#,
+        )
+        .unwrap();
+        let expected =
+            Options::new().max_request_bytes(1024).cors_allow_origin("https://app.example");
+        assert_eq!(config.options(), expected);
     }
 }

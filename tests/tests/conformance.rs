@@ -14,9 +14,7 @@ use health_conformance::{Adapter, Report, Vectors, replay};
 use serde_json::{Value, json};
 
 async fn run(adapters: &[Adapter], vectors: &Vectors) -> Report {
-    replay(Path::new(env!("CARGO_BIN_EXE_subject")), adapters, vectors)
-        .await
-        .unwrap()
+    replay(Path::new(env!("CARGO_BIN_EXE_subject")), adapters, vectors).await.unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -26,12 +24,8 @@ async fn every_vector_holds_on_every_adapter() {
     assert_eq!(failed, 0, "\n{report}{failed} do not hold");
     let table = report.matrix().to_string();
     let readme = include_str!("../../README.md");
-    let block = readme
-        .split("<!-- matrix: ")
-        .find(|part| part.starts_with("begin"));
-    let shown = block
-        .and_then(|block| block.split_once("-->\n"))
-        .map(|(_, shown)| shown);
+    let block = readme.split("<!-- matrix: ").find(|part| part.starts_with("begin"));
+    let shown = block.and_then(|block| block.split_once("-->\n")).map(|(_, shown)| shown);
     assert_eq!(
         shown,
         Some(table.as_str()),
@@ -71,11 +65,7 @@ fn right_and_wrong() -> Vec<(Value, &'static str)> {
         frames.as_array_mut().unwrap().push(serving.clone());
     };
     let row = |id: &str, change: &dyn Fn(&mut Value), said| {
-        let method = if id.ends_with("watch") {
-            "Watch"
-        } else {
-            "Check"
-        };
+        let method = if id.ends_with("watch") { "Watch" } else { "Check" };
         (vector(id, method, change), said)
     };
     let before = |command: Value| move |v: &mut Value| v["before"] = json!([command.clone()]);
@@ -89,18 +79,10 @@ fn right_and_wrong() -> Vec<(Value, &'static str)> {
         row("open-check", &open, "came ended"),
         row("ended-watch", &|_| {}, "came still open when time was up"),
         row("extra-frame-watch", &extra, "frames: expected 1, came 2"),
-        row(
-            "missing-frame-watch",
-            &missing,
-            "frames: expected 2, came 1",
-        ),
+        row("missing-frame-watch", &missing, "frames: expected 2, came 1"),
         row("wrong-state", &state, "frame 0"),
         row("wrong-before", &before(json!({"remove": "svc"})), NO_FRAME),
-        row(
-            "bad-command",
-            &before(json!({"restart": true})),
-            "accepted: ",
-        ),
+        row("bad-command", &before(json!({"restart": true})), "accepted: "),
         row("wrong-limit", &limit, NO_FRAME),
     ]
 }
@@ -109,20 +91,13 @@ fn right_and_wrong() -> Vec<(Value, &'static str)> {
 async fn what_does_not_hold_is_told() {
     let rows = right_and_wrong();
     let all: Vec<_> = rows.iter().map(|(vector, _)| vector).collect();
-    let report = run(
-        &[Adapter::Hyper],
-        &Vectors::parse(&json!(all).to_string()).unwrap(),
-    )
-    .await;
+    let report = run(&[Adapter::Hyper], &Vectors::parse(&json!(all).to_string()).unwrap()).await;
     let text = report.to_string();
     for (vector, said) in rows {
         let id = vector["id"].as_str().unwrap();
         let is_told = report.failed().contains(&format!("hyper {id}"));
         assert_eq!(is_told, !said.is_empty(), "{id}:\n{text}");
-        let told = text
-            .split("FAILED ")
-            .find(|part| part.starts_with(id))
-            .unwrap_or_default();
+        let told = text.split("FAILED ").find(|part| part.starts_with(id)).unwrap_or_default();
         assert!(told.contains(said), "{id}: {said:?} is not in:\n{told}");
     }
     assert!(text.contains("| grpc | 2/10 |"), "{text}");
@@ -133,9 +108,7 @@ fn spoiled(vector: &Value) -> Vec<Value> {
     let response = &vector["response"];
     let names = |key: &str| -> Vec<String> {
         let fields = response[key].as_object().into_iter().flatten();
-        fields
-            .map(|(name, _)| format!("/response/{key}/{name}"))
-            .collect()
+        fields.map(|(name, _)| format!("/response/{key}/{name}")).collect()
     };
     let mut places = vec!["/response/http_status".to_owned()];
     places.extend(names("headers"));
@@ -146,9 +119,7 @@ fn spoiled(vector: &Value) -> Vec<Value> {
         places.extend(json);
         places.extend(is_empty.then(|| "/response/body_json".to_owned()));
         places.extend(
-            response["body_base64"]
-                .is_string()
-                .then(|| "/response/body_base64".to_owned()),
+            response["body_base64"].is_string().then(|| "/response/body_base64".to_owned()),
         );
         for number in 0..response["body_frames"].as_array().map_or(0, Vec::len) {
             for part in ["flags", "message_base64", "json"] {
@@ -156,10 +127,7 @@ fn spoiled(vector: &Value) -> Vec<Value> {
             }
         }
     }
-    places
-        .iter()
-        .filter_map(|place| spoil(vector, place))
-        .collect()
+    places.iter().filter_map(|place| spoil(vector, place)).collect()
 }
 
 fn spoil(vector: &Value, place: &str) -> Option<Value> {
@@ -180,20 +148,11 @@ async fn each_expectation_of_each_vector_is_looked_at() {
     let vectors: Vec<Value> =
         serde_json::from_str(include_str!("../vectors/vectors.json")).unwrap();
     let spoiled: Vec<_> = vectors.iter().flat_map(spoiled).collect();
-    assert!(
-        spoiled.len() > 3 * vectors.len(),
-        "only {} are spoiled",
-        spoiled.len()
-    );
-    let report = run(
-        &[Adapter::Hyper],
-        &Vectors::parse(&json!(spoiled).to_string()).unwrap(),
-    )
-    .await;
+    assert!(spoiled.len() > 3 * vectors.len(), "only {} are spoiled", spoiled.len());
+    let report =
+        run(&[Adapter::Hyper], &Vectors::parse(&json!(spoiled).to_string()).unwrap()).await;
     let failed: BTreeSet<_> = report.failed().into_iter().collect();
-    let held = spoiled
-        .iter()
-        .map(|vector| format!("hyper {}", vector["id"].as_str().unwrap()));
+    let held = spoiled.iter().map(|vector| format!("hyper {}", vector["id"].as_str().unwrap()));
     let held: Vec<_> = held.filter(|id| !failed.contains(id)).collect();
     assert_eq!(held, Vec::<String>::new(), "spoiled, and yet they hold");
 }

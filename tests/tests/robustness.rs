@@ -31,9 +31,7 @@ async fn weather(adapter: Adapter, storm: Storm) {
 async fn calm(max_watchers: usize, held: bool) -> Result<(), String> {
     let program = Path::new(env!("CARGO_BIN_EXE_subject"));
     let options = Options::new().max_watchers(max_watchers);
-    let mut subject = Subject::start(program, Adapter::Hyper, &options)
-        .await
-        .unwrap();
+    let mut subject = Subject::start(program, Adapter::Hyper, &options).await.unwrap();
     let mut stream = TcpStream::connect(subject.address()).await.unwrap();
     if held {
         let watch = b"POST /grpc.health.v1.Health/Watch HTTP/1.1\r\nhost: localhost\r\n\

@@ -18,9 +18,7 @@ use tokio::net::TcpStream;
 const PROGRAM: &str = env!("CARGO_BIN_EXE_subject");
 
 async fn start(adapter: Adapter, options: Options) -> Subject {
-    Subject::start(Path::new(PROGRAM), adapter, &options)
-        .await
-        .unwrap()
+    Subject::start(Path::new(PROGRAM), adapter, &options).await.unwrap()
 }
 
 /// The `grpc-status` of an empty gRPC call, and what its message holds.
@@ -33,12 +31,8 @@ async fn call(address: SocketAddr, path: &str) -> (String, Vec<u8>) {
         .header("te", "trailers")
         .body(())
         .unwrap();
-    let (response, mut body) = requests
-        .ready()
-        .await
-        .unwrap()
-        .send_request(request, false)
-        .unwrap();
+    let (response, mut body) =
+        requests.ready().await.unwrap().send_request(request, false).unwrap();
     body.send_data(vec![0; 5].into(), true).unwrap();
     let (head, mut body) = response.await.unwrap().into_parts();
     let mut message = Vec::new();
@@ -79,19 +73,11 @@ async fn commands_take_effect_before_they_are_answered() {
         let mut subject = start(*adapter, Options::new()).await;
         let address = subject.address();
         let (status, message) = call(address, CHECK).await;
-        assert_eq!(
-            (status.as_str(), &*message),
-            SERVING,
-            "{adapter}: at the start"
-        );
+        assert_eq!((status.as_str(), &*message), SERVING, "{adapter}: at the start");
         for (number, (command, expected)) in rows.iter().enumerate() {
             subject.command(command).await.unwrap();
             let (status, message) = call(address, CHECK).await;
-            assert_eq!(
-                (status.as_str(), &*message),
-                *expected,
-                "{adapter}: {number} {command}"
-            );
+            assert_eq!((status.as_str(), &*message), *expected, "{adapter}: {number} {command}");
         }
     }
 }
@@ -99,10 +85,8 @@ async fn commands_take_effect_before_they_are_answered() {
 /// Open watches, whose replies the steps steer; run by the runner, which checks each frame.
 fn watches() -> Value {
     let watch = |id: &str, steps: Value, frames: &[&str], status: Option<&str>| {
-        let frames: Vec<_> = frames
-            .iter()
-            .map(|message| json!({"flags": 0, "message_base64": message}))
-            .collect();
+        let frames: Vec<_> =
+            frames.iter().map(|message| json!({"flags": 0, "message_base64": message})).collect();
         let response = match status {
             Some(status) => json!({"http_status": 200, "body_frames": frames,
                 "trailers": {"grpc-status": status}}),
@@ -132,12 +116,7 @@ fn watches() -> Value {
             &["CAI=", "CAE=", "CAI=", "CAE="],
             None,
         ),
-        watch(
-            "close-ends",
-            json!([{"after_frames": 1, "close": true}]),
-            &["CAI="],
-            Some("14")
-        ),
+        watch("close-ends", json!([{"after_frames": 1, "close": true}]), &["CAI="], Some("14")),
         watch(
             "a-new-registry-is-followed",
             json!([{"after_frames": 1, "set": {"svc": "SERVING"}}]),
@@ -153,30 +132,19 @@ fn watches() -> Value {
 #[tokio::test(flavor = "multi_thread")]
 async fn open_watches_follow_a_reset_and_end_with_close() {
     let vectors = Vectors::parse(&watches().to_string()).unwrap();
-    let report = replay(Path::new(PROGRAM), Adapter::value_variants(), &vectors)
-        .await
-        .unwrap();
+    let report = replay(Path::new(PROGRAM), Adapter::value_variants(), &vectors).await.unwrap();
     assert!(report.failed().is_empty(), "\n{report}");
 }
 
 #[tokio::test]
 async fn a_bad_command_is_answered_with_what_is_accepted_and_changes_nothing() {
     let mut subject = start(Adapter::Hyper, Options::new()).await;
-    for line in [
-        "",
-        "stop",
-        r#"{"set":{"":"DOWN"}}"#,
-        r#"{"close":false}"#,
-        "\u{fffd}",
-    ] {
+    for line in ["", "stop", r#"{"set":{"":"DOWN"}}"#, r#"{"close":false}"#, "\u{fffd}"] {
         let answer: Value = serde_json::from_str(&subject.line(line).await.unwrap()).unwrap();
         let error = answer["error"].as_str().unwrap();
         assert!(error.contains("accepted: "), "{line:?}: {error}");
     }
-    assert_eq!(
-        call(subject.address(), CHECK).await,
-        ("0".to_owned(), b"\x08\x01".to_vec())
-    );
+    assert_eq!(call(subject.address(), CHECK).await, ("0".to_owned(), b"\x08\x01".to_vec()));
 }
 
 #[tokio::test]
@@ -218,10 +186,7 @@ async fn the_greeter_answers_with_its_address_while_it_is_serving() {
         (set("SERVING"), &serving),
         (set("UNKNOWN"), &refused),
         (json!({"close": true}), &refused),
-        (
-            json!({"reset": {"greet.GreetService": "SERVING"}}),
-            &serving,
-        ),
+        (json!({"reset": {"greet.GreetService": "SERVING"}}), &serving),
         (json!({"shutdown": true}), &refused),
         (json!({"resume": true}), &serving),
         (json!({"reset": {}}), &refused),

@@ -38,10 +38,7 @@ pub(crate) async fn run<C1: GracefulConnection, C2: GracefulConnection>(
     };
     let Ok(Ok(beginning)) = beginning else { return };
     let is_http2 = beginning.starts_with(PREFACE);
-    let io = TokioIo::new(join(
-        Cursor::new(beginning).chain(inbound.clone()),
-        outbound,
-    ));
+    let io = TokioIo::new(join(Cursor::new(beginning).chain(inbound.clone()), outbound));
     let ended = if is_http2 {
         drive(Box::pin(http2(io)), pending(), &mut stop).await
     } else {
@@ -82,9 +79,7 @@ fn changed(stop: &mut Stop) -> impl Future<Output = Result<(), RecvError>> {
     let (news, mut known) = (stop.clone(), None::<Waker>);
     let mut changed = Box::pin(stop.changed());
     poll_fn(move |cx| {
-        let waits = known
-            .as_ref()
-            .is_some_and(|known| known.will_wake(cx.waker()));
+        let waits = known.as_ref().is_some_and(|known| known.will_wake(cx.waker()));
         if waits && news.has_changed().is_ok_and(|changed| !changed) {
             return Poll::Pending;
         }
@@ -160,36 +155,16 @@ mod tests {
         let rows: [(&[u8], bool, &str); 14] = [
             (b"", true, "nothing yet"),
             (b"P", true, "PRI, POST, PUT or PATCH"),
-            (
-                b"PRI * HTTP/2.0\r\n\r\n",
-                true,
-                "a blank line inside the preface",
-            ),
+            (b"PRI * HTTP/2.0\r\n\r\n", true, "a blank line inside the preface"),
             (PREFACE, false, "the preface"),
-            (
-                b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04",
-                false,
-                "and SETTINGS",
-            ),
+            (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04", false, "and SETTINGS"),
             (b"PRI * HTTP/1.1\r\n", true, "a method of that name"),
-            (
-                b"GET / HTTP/1.1\r\nhost: a\r\n",
-                true,
-                "half a header block",
-            ),
+            (b"GET / HTTP/1.1\r\nhost: a\r\n", true, "half a header block"),
             (b"GET / HTTP/1.1\r\nhost: a\r\n\r\n", false, "a whole one"),
-            (
-                b"POST / HTTP/1.1\r\nhost: a\r\n\r\nbody",
-                false,
-                "with its body",
-            ),
+            (b"POST / HTTP/1.1\r\nhost: a\r\n\r\nbody", false, "with its body"),
             (b"GET / HTTP/1.0\n\n", false, "bare line feeds"),
             (b"\x16\x03\x01\x02\x00\x01\x00\x01", true, "ASCII so far"),
-            (
-                b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\xfb",
-                false,
-                "TLS",
-            ),
+            (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\xfb", false, "TLS"),
             (&long[1..], true, "one byte below the limit"),
             (&long, false, "at the limit"),
         ];

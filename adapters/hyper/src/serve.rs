@@ -78,9 +78,7 @@ pub fn serve_with<S>(listener: TcpListener, service: S) -> Serve<S> {
     // The longest legitimate header block has a message of 16 KiB in the query of a Connect GET.
     http1.max_buf_size(64 * 1024);
     let mut http2 = http2::Builder::new(TokioExecutor::new());
-    http2
-        .timer(TokioTimer::new())
-        .max_header_list_size(16 * 1024);
+    http2.timer(TokioTimer::new()).max_header_list_size(16 * 1024);
     // Streams in the life of a connection that this side had to reset (RUSTSEC-2024-0003).
     http2.max_local_error_reset_streams(1024);
     // Bytes that wait on one stream: who reads slowly gets the newest status later, not every status.

@@ -71,11 +71,7 @@ async fn out_of_file_descriptors() {
 fn a_server_that_is_out_of_file_descriptors_logs_it_waits_and_goes_on() {
     let script = r#"ulimit -n 64 && exec "$0" --exact out_of_file_descriptors --ignored"#;
     let mut shell = Command::new("sh");
-    let output = shell
-        .args(["-c", script])
-        .arg(env::current_exe().unwrap())
-        .output()
-        .unwrap();
+    let output = shell.args(["-c", script]).arg(env::current_exe().unwrap()).output().unwrap();
     let said = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{said}");
     assert!(said.contains("1 passed"), "{said}");

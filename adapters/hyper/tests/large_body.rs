@@ -80,9 +80,7 @@ async fn who_asks_before_sending_too_much_is_not_asked_to_send_it() {
     let server = Server::start().await;
     let mut stream = server.connect().await;
     let head = json_check(b"", "expect: 100-continue\r\n");
-    let head = String::from_utf8(head)
-        .unwrap()
-        .replace("length: 0", "length: 1048576");
+    let head = String::from_utf8(head).unwrap().replace("length: 0", "length: 1048576");
     stream.write_all(head.as_bytes()).await.unwrap();
     assert_too_large(&read_to_end(&mut stream).await);
 }
@@ -91,9 +89,7 @@ async fn who_asks_before_sending_too_much_is_not_asked_to_send_it() {
 async fn one_that_never_stops_sending_is_cut_off() {
     let server = Server::start().await;
     let head = json_check(b"", "").into_iter().collect::<Vec<_>>();
-    let head = String::from_utf8(head)
-        .unwrap()
-        .replace("length: 0", "length: 999999999999");
+    let head = String::from_utf8(head).unwrap().replace("length: 0", "length: 999999999999");
     let mut stream = server.connect().await;
     stream.write_all(head.as_bytes()).await.unwrap();
     let endless = async {

@@ -74,26 +74,18 @@ async fn a_client_with_999_watches_gets_its_check_through_and_the_1001st_waits()
 async fn an_oversized_header_list_is_refused_and_the_connection_goes_on() {
     let server = Server::start().await;
     let mut requests = server.http2().await;
-    let request = Request::get("http://test/livez")
-        .header("x", "y".repeat(17 * 1024))
-        .body(());
+    let request = Request::get("http://test/livez").header("x", "y".repeat(17 * 1024)).body(());
     let (response, _) = requests.send_request(request.unwrap(), true).unwrap();
     let response = within(response).await.unwrap();
     assert_eq!(response.status(), 431);
     assert_eq!(grpc_check(&mut requests, "").await, SERVING);
 
     let header = "y".repeat(70 * 1024);
-    let answer = server.raw(format!(
-        "GET /livez HTTP/1.1\r\nhost: test\r\nx: {header}\r\n\r\n"
-    ));
+    let answer = server.raw(format!("GET /livez HTTP/1.1\r\nhost: test\r\nx: {header}\r\n\r\n"));
     let answer = answer.await;
     assert!(answer.starts_with("HTTP/1.1 431 "), "{answer}");
     let headers = "x: y\r\n".repeat(101);
-    let answer = server
-        .raw(format!(
-            "GET /livez HTTP/1.1\r\nhost: test\r\n{headers}\r\n"
-        ))
-        .await;
+    let answer = server.raw(format!("GET /livez HTTP/1.1\r\nhost: test\r\n{headers}\r\n")).await;
     assert!(answer.starts_with("HTTP/1.1 431 "), "{answer}");
 }
 
@@ -101,10 +93,7 @@ async fn an_oversized_header_list_is_refused_and_the_connection_goes_on() {
 async fn what_is_no_http_is_refused_at_once() {
     let server = Server::with(|serve| serve.header_read_timeout(Duration::from_secs(3600))).await;
     // A TLS ClientHello, cut off: whoever sends one waits for an answer to it.
-    for nonsense in [
-        &b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\xfb"[..],
-        b"HELO\r\n\r\n",
-    ] {
+    for nonsense in [&b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\xfb"[..], b"HELO\r\n\r\n"] {
         let answer = server.raw(nonsense).await;
         assert!(answer.starts_with("HTTP/1.1 400 "), "{answer}");
     }
@@ -119,10 +108,7 @@ async fn connections_beyond_the_limit_wait_for_their_turn() {
     third.write_all(&json_check(b"{}", "")).await.unwrap();
     assert_eq!(grpc_check(&mut second, "").await, SERVING);
     let turned_up = timeout(Duration::from_millis(100), third.readable()).await;
-    assert!(
-        turned_up.is_err(),
-        "the third connection is served beside two others"
-    );
+    assert!(turned_up.is_err(), "the third connection is served beside two others");
 
     drop(first);
     let answer = read_response(&mut third).await;

@@ -35,12 +35,7 @@ fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
 /// A gRPC call with its request, in HPACK literals (RFC 7541 §6.2.2) beside `:method` and `:scheme`.
 fn call(stream: u32, path: &str) -> Vec<u8> {
     let literal = |name: &[u8], value: &str| {
-        [
-            name,
-            &[u8::try_from(value.len()).unwrap()],
-            value.as_bytes(),
-        ]
-        .concat()
+        [name, &[u8::try_from(value.len()).unwrap()], value.as_bytes()].concat()
     };
     let block = [
         vec![0x83, 0x86],
@@ -54,9 +49,7 @@ fn call(stream: u32, path: &str) -> Vec<u8> {
 }
 
 fn cancelled(streams: impl Iterator<Item = u32>) -> Vec<u8> {
-    streams
-        .flat_map(|stream| frame(RST_STREAM, 0, stream, &CANCEL))
-        .collect()
+    streams.flat_map(|stream| frame(RST_STREAM, 0, stream, &CANCEL)).collect()
 }
 
 /// The streams that a client opens, one after the other.
@@ -89,10 +82,7 @@ async fn frame_that(
 async fn begin(server: &Server) -> TcpStream {
     let mut stream = server.connect().await;
     let settings = frame(SETTINGS, 0, 0, &[]);
-    stream
-        .write_all(&[PREFACE, &settings].concat())
-        .await
-        .unwrap();
+    stream.write_all(&[PREFACE, &settings].concat()).await.unwrap();
     stream
 }
 

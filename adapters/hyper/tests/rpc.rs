@@ -34,16 +34,10 @@ async fn a_check_in_json_over_http1() {
     let server = Server::start().await;
     server.registry.set("greet.GreetService", NotServing);
 
-    let request = json_check(
-        br#"{"service":"greet.GreetService"}"#,
-        "connection: close\r\n",
-    );
+    let request = json_check(br#"{"service":"greet.GreetService"}"#, "connection: close\r\n");
     let answer = server.raw(request).await;
     assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
-    assert!(
-        answer.ends_with("\r\n\r\n{\"status\":\"NOT_SERVING\"}"),
-        "{answer}"
-    );
+    assert!(answer.ends_with("\r\n\r\n{\"status\":\"NOT_SERVING\"}"), "{answer}");
 }
 
 #[tokio::test]
@@ -55,10 +49,7 @@ async fn an_http1_connection_is_kept_alive_and_pipelines() {
         let answer = read_response(&mut stream).await;
         assert!(answer.ends_with(r#"{"status":"SERVING"}"#), "{answer}");
     }
-    stream
-        .write_all(&json_check(b"{}", "").repeat(5))
-        .await
-        .unwrap();
+    stream.write_all(&json_check(b"{}", "").repeat(5)).await.unwrap();
     for _ in 0..5 {
         let answer = read_response(&mut stream).await;
         assert!(answer.ends_with(r#"{"status":"SERVING"}"#), "{answer}");
@@ -104,10 +95,7 @@ async fn a_dropped_http2_watch_leaves_no_watcher() {
 #[tokio::test]
 async fn an_http1_client_that_closed_its_sending_side_gets_its_answer() {
     let server = Server::start().await;
-    for request in [
-        json_check(b"{}", ""),
-        b"GET /livez HTTP/1.0\r\n\r\n".to_vec(),
-    ] {
+    for request in [json_check(b"{}", ""), b"GET /livez HTTP/1.0\r\n\r\n".to_vec()] {
         let mut stream = server.connect().await;
         let (most, last) = request.split_at(request.len() - 1);
         stream.write_all(most).await.unwrap();
@@ -140,9 +128,7 @@ async fn an_http1_watcher_that_leaves_is_no_watcher_any_more() {
 async fn grpc_over_http1_is_refused_and_the_connection_closed() {
     let server = Server::start().await;
     let request = json_check(b"", "");
-    let request = String::from_utf8(request)
-        .unwrap()
-        .replace("/json", "/grpc");
+    let request = String::from_utf8(request).unwrap().replace("/json", "/grpc");
     let answer = server.raw(request).await;
     assert!(answer.starts_with("HTTP/1.1 505 "), "{answer}");
     assert!(answer.contains("connection: close\r\n"), "{answer}");
@@ -153,9 +139,7 @@ async fn a_client_that_expects_100_continue_is_asked_for_its_body() {
     let server = Server::start().await;
     let mut stream = server.connect().await;
     let head = json_check(b"", "expect: 100-continue\r\n");
-    let head = String::from_utf8(head)
-        .unwrap()
-        .replace("length: 0", "length: 2");
+    let head = String::from_utf8(head).unwrap().replace("length: 0", "length: 2");
     stream.write_all(head.as_bytes()).await.unwrap();
 
     let mut interim = [0; 25];
@@ -181,10 +165,7 @@ async fn beside_another_service_only_the_health_paths_are_taken() {
     let rows = [
         ("/hello", "inner /hello"),
         ("/", "inner /"),
-        (
-            "/grpc.health.v1.HealthX/Check",
-            "inner /grpc.health.v1.HealthX/Check",
-        ),
+        ("/grpc.health.v1.HealthX/Check", "inner /grpc.health.v1.HealthX/Check"),
         ("/livez", "ok"),
     ];
     for (path, expected) in rows {
@@ -192,10 +173,7 @@ async fn beside_another_service_only_the_health_paths_are_taken() {
         let request = format!("GET {path} HTTP/1.1\r\nhost: test\r\nconnection: close\r\n\r\n");
         stream.write_all(request.as_bytes()).await.unwrap();
         let answer = read_to_end(&mut stream).await;
-        assert!(
-            answer.ends_with(&format!("\r\n\r\n{expected}")),
-            "{path}: {answer}"
-        );
+        assert!(answer.ends_with(&format!("\r\n\r\n{expected}")), "{path}: {answer}");
     }
     let mut requests = http2(TcpStream::connect(address).await.unwrap()).await;
     assert_eq!(grpc_check(&mut requests, "").await, SERVING, "{CHECK}");

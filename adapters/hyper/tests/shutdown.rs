@@ -28,11 +28,8 @@ async fn a_drain_tells_1000_watchers_and_ends_within_its_grace() {
     let (stop, stopped) = oneshot::channel();
     let signal = drain(&registry, GRACE, async { stopped.await.unwrap() });
     let health = HealthService::new(&registry, TokioTimer::shared());
-    let running = tokio::spawn(
-        serve(listener, health)
-            .with_graceful_shutdown(signal)
-            .into_future(),
-    );
+    let running =
+        tokio::spawn(serve(listener, health).with_graceful_shutdown(signal).into_future());
 
     let mut watches = Vec::new();
     for connection in 0..10 {
@@ -51,32 +48,18 @@ async fn a_drain_tells_1000_watchers_and_ends_within_its_grace() {
     stop.send(()).unwrap();
     for (connection, service, watch) in &mut watches {
         if service.is_empty() {
-            assert_eq!(
-                watch.message().await,
-                Some(NOT_SERVING),
-                "connection {connection}"
-            );
+            assert_eq!(watch.message().await, Some(NOT_SERVING), "connection {connection}");
         }
     }
     assert!(start.elapsed() < GRACE, "told after {:?}", start.elapsed());
     for (connection, service, watch) in &mut watches {
-        assert_eq!(
-            watch.status().await,
-            14,
-            "connection {connection}, {service:?}"
-        );
+        assert_eq!(watch.status().await, 14, "connection {connection}, {service:?}");
     }
     within(running).await.unwrap().unwrap();
     let took = start.elapsed();
-    assert!(
-        (GRACE..GRACE + Duration::from_secs(1)).contains(&took),
-        "{took:?}"
-    );
+    assert!((GRACE..GRACE + Duration::from_secs(1)).contains(&took), "{took:?}");
     assert_eq!(registry.watchers(), 0);
-    assert!(
-        TcpStream::connect(address).await.is_err(),
-        "the port is free"
-    );
+    assert!(TcpStream::connect(address).await.is_err(), "the port is free");
 }
 
 #[tokio::test]
@@ -89,10 +72,7 @@ async fn idle_connections_do_not_hold_the_stop_up() {
     read_response(&mut idle).await;
     // It has its last answer, and keeps its side open.
     let mut answered = server.connect().await;
-    answered
-        .write_all(&json_check(b"{}", "connection: close\r\n"))
-        .await
-        .unwrap();
+    answered.write_all(&json_check(b"{}", "connection: close\r\n")).await.unwrap();
     read_to_end(&mut answered).await;
     let mut unborn = server.connect().await;
     unborn.write_all(b"GET").await.unwrap();
@@ -105,11 +85,7 @@ async fn idle_connections_do_not_hold_the_stop_up() {
     assert_eq!(read_to_end(&mut idle).await, "");
     assert_eq!(read_to_end(&mut unborn).await, "");
     server.ended().await;
-    assert!(
-        start.elapsed() < Duration::from_secs(1),
-        "{:?}",
-        start.elapsed()
-    );
+    assert!(start.elapsed() < Duration::from_secs(1), "{:?}", start.elapsed());
 }
 
 #[tokio::test]
@@ -155,19 +131,13 @@ async fn what_does_not_finish_is_dropped() {
     assert_eq!(watch.message().await, Some(SERVING));
     let mut http1 = server.connect().await;
     let request = json_check(b"{}", "");
-    http1
-        .write_all(&request[..request.len() - 1])
-        .await
-        .unwrap();
+    http1.write_all(&request[..request.len() - 1]).await.unwrap();
 
     let start = Instant::now();
     server.stop();
     server.ended().await;
     let took = start.elapsed();
-    assert!(
-        (BOUND..BOUND + Duration::from_secs(1)).contains(&took),
-        "{took:?}"
-    );
+    assert!((BOUND..BOUND + Duration::from_secs(1)).contains(&took), "{took:?}");
     within(watch.body.data()).await.unwrap().unwrap_err();
     // By FIN or by reset.
     let _ = within(http1.read_to_end(&mut Vec::new())).await;

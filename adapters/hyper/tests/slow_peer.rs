@@ -138,9 +138,7 @@ async fn an_idle_http2_peer_that_answers_pings_stays() {
 /// A stream that hands its bytes on one by one.
 async fn byte_by_byte(server: &Server) -> TcpStream {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let near = TcpStream::connect(listener.local_addr().unwrap())
-        .await
-        .unwrap();
+    let near = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
     let (far, _) = listener.accept().await.unwrap();
     let to = server.connect().await;
     to.set_nodelay(true).unwrap();

@@ -87,11 +87,7 @@ mod tests {
         assert_eq!(watch.next().await, Some(NotServing));
         assert_eq!(start.elapsed(), Duration::ZERO);
         tokio::time::sleep(GRACE - Duration::from_millis(1)).await;
-        assert_eq!(
-            poll_once(watch.next()).await,
-            None,
-            "the stream is held open"
-        );
+        assert_eq!(poll_once(watch.next()).await, None, "the stream is held open");
         assert_eq!(watch.next().await, None);
         assert!(start.elapsed() >= GRACE);
         draining.await.unwrap();

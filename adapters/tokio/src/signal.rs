@@ -31,10 +31,7 @@ pub fn terminated() -> impl Future<Output = ()> + Send + 'static {
     let kinds = [SignalKind::terminate(), SignalKind::interrupt()];
     let mut signals: Vec<_> = kinds.into_iter().flat_map(signal).collect();
     poll_fn(move |cx| {
-        if signals
-            .iter_mut()
-            .any(|signal| signal.poll_recv(cx).is_ready())
-        {
+        if signals.iter_mut().any(|signal| signal.poll_recv(cx).is_ready()) {
             Poll::Ready(())
         } else {
             Poll::Pending

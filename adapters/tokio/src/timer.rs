@@ -54,9 +54,7 @@ impl Timer for TokioTimer {
     ///
     /// If called outside a tokio runtime, or inside one that was built without its time driver.
     fn sleep_until(&self, deadline: Instant) -> Pin<Box<dyn Sleep>> {
-        Box::pin(TokioSleep {
-            inner: tokio::time::sleep_until(deadline.into()),
-        })
+        Box::pin(TokioSleep { inner: tokio::time::sleep_until(deadline.into()) })
     }
 }
 
@@ -157,10 +155,7 @@ mod tests {
             while coop::has_budget_remaining() {
                 let _ = pin!(coop::consume_budget()).poll(cx);
             }
-            assert!(
-                plain.as_mut().poll(cx).is_pending(),
-                "the trap is still there"
-            );
+            assert!(plain.as_mut().poll(cx).is_pending(), "the trap is still there");
             assert!(sleep.as_mut().poll(cx).is_ready());
             Poll::Ready(())
         })

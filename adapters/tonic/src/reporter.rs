@@ -40,9 +40,7 @@ impl HealthReporter {
     /// A reporter of `registry`.
     #[must_use]
     pub fn from_registry(registry: &Registry) -> Self {
-        Self {
-            registry: registry.clone(),
-        }
+        Self { registry: registry.clone() }
     }
 
     /// The registry that the reporter writes to.
@@ -52,19 +50,13 @@ impl HealthReporter {
     }
 
     /// Sets the service of type `S` SERVING.
-    #[expect(
-        clippy::must_use_candidate,
-        reason = "what it did matters to few callers"
-    )]
+    #[expect(clippy::must_use_candidate, reason = "what it did matters to few callers")]
     pub fn set_serving<S: NamedService>(&self) -> Update {
         self.set_service_status(S::NAME, ServingStatus::Serving)
     }
 
     /// Sets the service of type `S` NOT_SERVING.
-    #[expect(
-        clippy::must_use_candidate,
-        reason = "what it did matters to few callers"
-    )]
+    #[expect(clippy::must_use_candidate, reason = "what it did matters to few callers")]
     pub fn set_not_serving<S: NamedService>(&self) -> Update {
         self.set_service_status(S::NAME, ServingStatus::NotServing)
     }
@@ -75,10 +67,7 @@ impl HealthReporter {
     }
 
     /// Takes a service out. Its watchers see SERVICE_UNKNOWN and stay.
-    #[expect(
-        clippy::must_use_candidate,
-        reason = "what it did matters to few callers"
-    )]
+    #[expect(clippy::must_use_candidate, reason = "what it did matters to few callers")]
     pub fn clear_service_status(&self, service: &str) -> Update {
         self.registry.remove(service)
     }

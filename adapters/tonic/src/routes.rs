@@ -50,10 +50,7 @@ impl HealthRoutes {
     /// No services yet, and a health service with settings of its own.
     #[must_use]
     pub fn from_service(health: HealthService) -> Self {
-        Self {
-            health,
-            routes: Routes::default(),
-        }
+        Self { health, routes: Routes::default() }
     }
 
     /// Mounts `service` and registers it as SERVING under its `NAME`.

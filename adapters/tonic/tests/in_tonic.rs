@@ -44,29 +44,19 @@ async fn serve(routes: Routes) -> SocketAddr {
 }
 
 async fn channel(address: SocketAddr) -> Channel {
-    Endpoint::from_shared(format!("http://{address}"))
-        .unwrap()
-        .connect()
-        .await
-        .unwrap()
+    Endpoint::from_shared(format!("http://{address}")).unwrap().connect().await.unwrap()
 }
 
 async fn check(channel: Channel, service: &str) -> Result<i32, Code> {
     let path = PathAndQuery::from_static("/grpc.health.v1.Health/Check");
-    let request = HealthCheckRequest {
-        service: service.to_owned(),
-    };
+    let request = HealthCheckRequest { service: service.to_owned() };
     let response = send(channel, path, request).await;
-    response
-        .map(|response| response.status)
-        .map_err(|status| status.code())
+    response.map(|response| response.status).map_err(|status| status.code())
 }
 
 async fn call(channel: Channel, path: &'static str) -> Status {
     let path = PathAndQuery::from_static(path);
-    send(channel, path, HealthCheckRequest::default())
-        .await
-        .unwrap_err()
+    send(channel, path, HealthCheckRequest::default()).await.unwrap_err()
 }
 
 async fn send(
@@ -77,22 +67,15 @@ async fn send(
     let mut grpc = Grpc::new(channel);
     grpc.ready().await.unwrap();
     let codec = ProstCodec::<HealthCheckRequest, HealthCheckResponse>::default();
-    Ok(grpc
-        .unary(tonic::Request::new(request), path, codec)
-        .await?
-        .into_inner())
+    Ok(grpc.unary(tonic::Request::new(request), path, codec).await?.into_inner())
 }
 
 async fn get(address: SocketAddr, path: &str) -> (StatusCode, Bytes) {
     let stream = TcpStream::connect(address).await.unwrap();
-    let (mut client, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
-        .await
-        .unwrap();
+    let (mut client, connection) =
+        hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.unwrap();
     tokio::spawn(connection);
-    let request = Request::get(path)
-        .header("host", "test")
-        .body(Full::<Bytes>::default())
-        .unwrap();
+    let request = Request::get(path).header("host", "test").body(Full::<Bytes>::default()).unwrap();
     let (head, body) = client.send_request(request).await.unwrap().into_parts();
     (head.status, body.collect().await.unwrap().to_bytes())
 }
@@ -105,20 +88,9 @@ async fn mounted_services_are_registered_by_themselves() {
         .into_routes();
     let channel = channel(serve(routes).await).await;
     assert_eq!(check(channel.clone(), "greet.GreetService").await, Ok(1));
-    assert_eq!(
-        check(channel.clone(), "lab/greet.GreetService:1.0.0").await,
-        Ok(1)
-    );
-    assert_eq!(
-        call(channel.clone(), "/greet.GreetService/Greet")
-            .await
-            .message(),
-        "hello"
-    );
-    assert_eq!(
-        call(channel, "/greet.Nobody/Greet").await.code(),
-        Code::Unimplemented
-    );
+    assert_eq!(check(channel.clone(), "lab/greet.GreetService:1.0.0").await, Ok(1));
+    assert_eq!(call(channel.clone(), "/greet.GreetService/Greet").await.message(), "hello");
+    assert_eq!(call(channel, "/greet.Nobody/Greet").await.code(), Code::Unimplemented);
 }
 
 #[tokio::test]
@@ -126,14 +98,10 @@ async fn a_service_behind_an_interceptor_is_mounted_too() {
     let health = Registry::new();
     let refuse = |_: tonic::Request<()>| Err(Status::permission_denied("no"));
     let guarded = InterceptedService::new(GreetServiceServer::new("hello"), refuse);
-    let routes = HealthRoutes::new(&health)
-        .add_service(guarded)
-        .into_routes();
+    let routes = HealthRoutes::new(&health).add_service(guarded).into_routes();
     let channel = channel(serve(routes).await).await;
     assert_eq!(
-        call(channel.clone(), "/greet.GreetService/Greet")
-            .await
-            .code(),
+        call(channel.clone(), "/greet.GreetService/Greet").await.code(),
         Code::PermissionDenied
     );
     assert_eq!(check(channel, "greet.GreetService").await, Ok(1));
@@ -147,10 +115,7 @@ async fn every_protocol_is_on_tonics_port() {
     let channel = channel(address).await;
     assert_eq!(check(channel.clone(), "svc").await, Ok(2));
     assert_eq!(check(channel, "nope").await, Err(Code::NotFound));
-    assert_eq!(
-        get(address, "/readyz").await,
-        (StatusCode::OK, Bytes::from("ok"))
-    );
+    assert_eq!(get(address, "/readyz").await, (StatusCode::OK, Bytes::from("ok")));
     assert_eq!(get(address, "/nothing").await.0, StatusCode::NOT_FOUND);
     let connect_get =
         "/grpc.health.v1.Health/Check?encoding=json&message=%7B%22service%22%3A%22svc%22%7D";
@@ -165,19 +130,11 @@ async fn reflection_shows_the_schema() {
         .register_encoded_file_descriptor_set(FILE_DESCRIPTOR_SET)
         .build_v1()
         .unwrap();
-    let routes = HealthRoutes::new(&health)
-        .into_routes()
-        .add_service(reflection);
+    let routes = HealthRoutes::new(&health).into_routes().add_service(reflection);
     let mut client = ServerReflectionClient::new(channel(serve(routes).await).await);
     let symbol = MessageRequest::FileContainingSymbol("grpc.health.v1.Health".to_owned());
-    let request = ServerReflectionRequest {
-        host: String::new(),
-        message_request: Some(symbol),
-    };
-    let responses = client
-        .server_reflection_info(tokio_stream::once(request))
-        .await
-        .unwrap();
+    let request = ServerReflectionRequest { host: String::new(), message_request: Some(symbol) };
+    let responses = client.server_reflection_info(tokio_stream::once(request)).await.unwrap();
     let response = responses.into_inner().message().await.unwrap().unwrap();
     let Some(MessageResponse::FileDescriptorResponse(files)) = response.message_response else {
         panic!("{:?}", response.message_response)
@@ -193,29 +150,18 @@ async fn the_names_of_tonic_health_report_to_the_registry() {
     let health = Registry::new();
     let reporter = HealthReporter::from_registry(&health);
     reporter.set_not_serving::<HealthServer>();
-    assert_eq!(
-        health.check("grpc.health.v1.Health"),
-        Some(ServingStatus::NotServing)
-    );
+    assert_eq!(health.check("grpc.health.v1.Health"), Some(ServingStatus::NotServing));
     reporter.set_serving::<HealthServer>();
-    assert_eq!(
-        health.check("grpc.health.v1.Health"),
-        Some(ServingStatus::Serving)
-    );
+    assert_eq!(health.check("grpc.health.v1.Health"), Some(ServingStatus::Serving));
     reporter.clear_service_status("grpc.health.v1.Health");
     assert_eq!(health.check("grpc.health.v1.Health"), None);
 
     let (mut reporter, server) = compat::health_reporter();
     reporter.set_not_serving::<HealthServer>().await;
-    reporter
-        .set_service_status("db", ServingStatus::Serving)
-        .await;
+    reporter.set_service_status("db", ServingStatus::Serving).await;
     reporter.clear_service_status("db").await;
     let address = serve(Routes::new(server)).await;
-    assert_eq!(
-        check(channel(address).await, "grpc.health.v1.Health").await,
-        Ok(2)
-    );
+    assert_eq!(check(channel(address).await, "grpc.health.v1.Health").await, Ok(2));
     assert_eq!(reporter.reporter().registry().check("db"), None);
 }
 
@@ -239,18 +185,10 @@ async fn tonics_stop_does_not_wait_for_watchers() {
     let path = PathAndQuery::from_static("/grpc.health.v1.Health/Watch");
     let request = tonic::Request::new(HealthCheckRequest::default());
     let codec = ProstCodec::<HealthCheckRequest, HealthCheckResponse>::default();
-    let mut watch = grpc
-        .server_streaming(request, path, codec)
-        .await
-        .unwrap()
-        .into_inner();
+    let mut watch = grpc.server_streaming(request, path, codec).await.unwrap().into_inner();
     assert_eq!(watch.message().await.unwrap().unwrap().status, 1);
     stop.send(()).unwrap();
     assert_eq!(watch.message().await.unwrap().unwrap().status, 2);
     assert_eq!(watch.message().await.unwrap_err().code(), Code::Unavailable);
-    timeout(Duration::from_secs(1), server)
-        .await
-        .unwrap()
-        .unwrap()
-        .unwrap();
+    timeout(Duration::from_secs(1), server).await.unwrap().unwrap().unwrap();
 }

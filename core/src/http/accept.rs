@@ -40,16 +40,10 @@ impl<'a> Range<'a> {
         let quality = parts
             .find_map(|parameter| {
                 let (name, value) = parameter.split_once('=')?;
-                name.trim()
-                    .eq_ignore_ascii_case("q")
-                    .then_some(value.trim())
+                name.trim().eq_ignore_ascii_case("q").then_some(value.trim())
             })
             .map_or(Some(1000), quality)?;
-        Some(Self {
-            kind,
-            subtype,
-            quality,
-        })
+        Some(Self { kind, subtype, quality })
     }
 
     fn precision(&self, kind: &str, subtype: &str) -> Option<u8> {
@@ -70,10 +64,7 @@ fn rank(ranges: &[Range<'_>], kind: &str, subtype: &str) -> Rank {
             continue;
         };
         if best.is_none_or(|best| precision > best.precision) {
-            best = Some(Rank {
-                quality: range.quality,
-                precision,
-            });
+            best = Some(Rank { quality: range.quality, precision });
         }
     }
     best.unwrap_or_default()
@@ -116,10 +107,7 @@ mod tests {
             (&["application/health+json;q=0, */*"], false),
             (&["application/json;q=0"], false),
             (&["text/plain;q=0.2", "application/json;q=0.3"], true),
-            (
-                &["text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"],
-                false,
-            ),
+            (&["text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"], false),
             (&["application/json;q=nonsense"], false),
         ];
         for (values, expected) in table {

@@ -52,11 +52,7 @@ impl Body {
 
     pub(super) fn full(data: impl Into<Bytes>) -> Self {
         let data = data.into();
-        Self(if data.is_empty() {
-            Kind::Done
-        } else {
-            Kind::Full(data)
-        })
+        Self(if data.is_empty() { Kind::Done } else { Kind::Full(data) })
     }
 
     pub(super) const fn grpc(envelope: Bytes) -> Self {
@@ -69,12 +65,7 @@ impl Body {
         protocol: Protocol,
         codec: Codec,
     ) -> Self {
-        Self(Kind::Watch(WatchBody {
-            watch,
-            deadline,
-            protocol,
-            codec,
-        }))
+        Self(Kind::Watch(WatchBody { watch, deadline, protocol, codec }))
     }
 }
 

@@ -45,11 +45,8 @@ pub(super) struct Terms {
 
 impl Terms {
     /// No timeout, nothing compressed.
-    pub(super) const PLAIN: Self = Self {
-        timeout: None,
-        request: Encoding::Identity,
-        reply: Encoding::Identity,
-    };
+    pub(super) const PLAIN: Self =
+        Self { timeout: None, request: Encoding::Identity, reply: Encoding::Identity };
 }
 
 /// How a unary error is written in Connect and Triple.
@@ -128,16 +125,11 @@ impl Call {
         let passed = match self.deadline {
             Deadline::Never => false,
             Deadline::Expired => true,
-            Deadline::At(deadline) => engine
-                .timer
-                .as_ref()
-                .is_some_and(|timer| timer.now() >= deadline),
+            Deadline::At(deadline) => {
+                engine.timer.as_ref().is_some_and(|timer| timer.now() >= deadline)
+            }
         };
-        if passed {
-            Err(Fault::DeadlineExceeded)
-        } else {
-            Ok(())
-        }
+        if passed { Err(Fault::DeadlineExceeded) } else { Ok(()) }
     }
 
     fn succeed(&self, engine: &Engine, reply: Reply) -> Response<Body> {

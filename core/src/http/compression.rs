@@ -33,11 +33,8 @@ impl Encoding {
     pub(super) fn of_reply(headers: &HeaderMap, name: impl AsHeaderName) -> Option<Self> {
         let mut values = headers.get_all(name).iter().peekable();
         values.peek()?;
-        let mut tokens = values.flat_map(|value| {
-            value
-                .as_bytes()
-                .split(|byte| matches!(byte, b',' | b' ' | b'\t'))
-        });
+        let mut tokens = values
+            .flat_map(|value| value.as_bytes().split(|byte| matches!(byte, b',' | b' ' | b'\t')));
         let choice = tokens.find_map(|token| match token {
             b"gzip" => Some(Self::Gzip),
             b"identity" => Some(Self::Identity),
@@ -50,22 +47,14 @@ impl Encoding {
     pub(super) fn decode(self, message: Bytes, max: usize) -> Result<Bytes, Fault> {
         // Zero-length content is never decompressed: it is the empty message.
         if self == Self::Identity || message.is_empty() {
-            return if message.len() > max {
-                Err(Fault::TooLarge)
-            } else {
-                Ok(message)
-            };
+            return if message.len() > max { Err(Fault::TooLarge) } else { Ok(message) };
         }
         let mut decoded = Vec::new();
         MultiGzDecoder::new(&*message)
             .take(max as u64 + 1)
             .read_to_end(&mut decoded)
             .map_err(|_| Fault::BadCompression)?;
-        if decoded.len() > max {
-            Err(Fault::TooLarge)
-        } else {
-            Ok(decoded.into())
-        }
+        if decoded.len() > max { Err(Fault::TooLarge) } else { Ok(decoded.into()) }
     }
 }
 
@@ -120,11 +109,7 @@ mod tests {
             for value in values {
                 headers.append(ACCEPT_ENCODING, value.parse().unwrap());
             }
-            assert_eq!(
-                Encoding::of_reply(&headers, ACCEPT_ENCODING),
-                expected,
-                "{values:?}"
-            );
+            assert_eq!(Encoding::of_reply(&headers, ACCEPT_ENCODING), expected, "{values:?}");
         }
     }
 
@@ -134,15 +119,9 @@ mod tests {
         assert!(bomb.len() < 16 << 10, "{}", bomb.len());
         assert_eq!(Encoding::Gzip.decode(bomb, 1024), Err(Fault::TooLarge));
         let exact = gzip(&[7; 1024]);
-        assert_eq!(
-            Encoding::Gzip.decode(exact.clone(), 1024).unwrap().len(),
-            1024
-        );
+        assert_eq!(Encoding::Gzip.decode(exact.clone(), 1024).unwrap().len(), 1024);
         assert_eq!(Encoding::Gzip.decode(exact, 1023), Err(Fault::TooLarge));
-        assert_eq!(
-            Encoding::Identity.decode(Bytes::from_static(b"ab"), 1),
-            Err(Fault::TooLarge)
-        );
+        assert_eq!(Encoding::Identity.decode(Bytes::from_static(b"ab"), 1), Err(Fault::TooLarge));
     }
 
     #[test]

@@ -36,24 +36,15 @@ use crate::RpcError;
 pub(super) fn unary_terms(headers: &HeaderMap, require_version: bool) -> Result<Terms, Fault> {
     let encodings = unary_encodings(headers)?;
     check_version(headers, require_version)?;
-    Ok(Terms {
-        timeout: timeout(headers)?,
-        ..encodings
-    })
+    Ok(Terms { timeout: timeout(headers)?, ..encodings })
 }
 
 /// Reads the head of a stream.
 pub(super) fn stream_terms(headers: &HeaderMap, require_version: bool) -> Result<Terms, Fault> {
-    let encoding = headers
-        .get(&CONNECT_CONTENT_ENCODING)
-        .map(HeaderValue::as_bytes);
+    let encoding = headers.get(&CONNECT_CONTENT_ENCODING).map(HeaderValue::as_bytes);
     let request = Encoding::of_request(encoding)?;
     check_version(headers, require_version)?;
-    Ok(Terms {
-        timeout: timeout(headers)?,
-        request,
-        reply: Encoding::Identity,
-    })
+    Ok(Terms { timeout: timeout(headers)?, request, reply: Encoding::Identity })
 }
 
 /// The encodings of a unary call: those of HTTP. A client that compressed its request, and says nothing
@@ -62,18 +53,11 @@ pub(super) fn unary_encodings(headers: &HeaderMap) -> Result<Terms, Fault> {
     let encoding = headers.get(CONTENT_ENCODING).map(HeaderValue::as_bytes);
     let request = Encoding::of_request(encoding)?;
     let reply = Encoding::of_reply(headers, ACCEPT_ENCODING).unwrap_or(request);
-    Ok(Terms {
-        timeout: None,
-        request,
-        reply,
-    })
+    Ok(Terms { timeout: None, request, reply })
 }
 
 fn check_version(headers: &HeaderMap, require: bool) -> Result<(), Fault> {
-    match headers
-        .get(CONNECT_PROTOCOL_VERSION)
-        .map(HeaderValue::as_bytes)
-    {
+    match headers.get(CONNECT_PROTOCOL_VERSION).map(HeaderValue::as_bytes) {
         None | Some(b"") if require => Err(Fault::MissingConnectVersion),
         None | Some(b"" | b"1") => Ok(()),
         Some(_) => Err(Fault::BadConnectVersion),
@@ -81,9 +65,7 @@ fn check_version(headers: &HeaderMap, require: bool) -> Result<(), Fault> {
 }
 
 fn timeout(headers: &HeaderMap) -> Result<Option<std::time::Duration>, Fault> {
-    headers
-        .get(CONNECT_TIMEOUT_MS)
-        .map_or(Ok(None), |value| timeout::millis(value.as_bytes()))
+    headers.get(CONNECT_TIMEOUT_MS).map_or(Ok(None), |value| timeout::millis(value.as_bytes()))
 }
 
 /// A unary reply that succeeds: the bare message.
@@ -95,11 +77,7 @@ pub(super) fn reply(call: &Call, engine: &Engine, reply: Reply) -> Response<Body
         Reply::Watch(..) => Bytes::new(),
     };
     let compress = engine.compresses(call.terms.reply, &message);
-    let message = if compress {
-        compression::gzip(&message)
-    } else {
-        message
-    };
+    let message = if compress { compression::gzip(&message) } else { message };
     let mut response = unary_response(StatusCode::OK, call.content_type, message);
     let headers = response.headers_mut();
     headers.insert(ACCEPT_ENCODING, compression::SUPPORTED.clone());
@@ -157,12 +135,7 @@ pub(super) fn stream_response(content_type: &'static HeaderValue, body: Body) ->
 
 /// The envelope that ends a stream with `error`.
 pub(super) fn end_stream(error: &RpcError) -> Bytes {
-    seal(
-        END_STREAM,
-        &json(&EndStreamJson {
-            error: ErrorJson::of(error),
-        }),
-    )
+    seal(END_STREAM, &json(&EndStreamJson { error: ErrorJson::of(error) }))
 }
 
 /// Answers a GET of Check or List (wire.md section 6). `None`: no such encoding, 415.
@@ -191,10 +164,7 @@ pub(super) fn get(
         Ok(terms) => {
             call.terms = terms;
             call.deadline = engine.deadline(terms.timeout);
-            call.answer(
-                engine,
-                get_message(&query, terms.request, engine.max_request_bytes),
-            )
+            call.answer(engine, get_message(&query, terms.request, engine.max_request_bytes))
         }
         Err(fault) => call.fail_with(fault),
     };
@@ -212,17 +182,11 @@ fn get_terms(query: &Query<'_>, headers: &HeaderMap) -> Result<Terms, Fault> {
         Some(_) => return Err(Fault::BadConnectVersion),
     }
     let reply = Encoding::of_reply(headers, ACCEPT_ENCODING).unwrap_or(Encoding::Identity);
-    Ok(Terms {
-        timeout: timeout(headers)?,
-        request,
-        reply,
-    })
+    Ok(Terms { timeout: timeout(headers)?, request, reply })
 }
 
 fn get_message(query: &Query<'_>, encoding: Encoding, max: usize) -> Result<Bytes, Fault> {
-    let message = query
-        .first("message")
-        .ok_or(Fault::MissingMessageParameter)?;
+    let message = query.first("message").ok_or(Fault::MissingMessageParameter)?;
     let message = match query.first("base64").as_deref() {
         Some(b"1") => URL_SAFE.decode(&message).map_err(|_| Fault::BadBase64)?,
         _ => Cow::into_owned(message),
@@ -242,10 +206,7 @@ struct ErrorJson<'a> {
 
 impl<'a> ErrorJson<'a> {
     fn of(error: &'a RpcError) -> Self {
-        Self {
-            code: error.code().name(),
-            message: error.message(),
-        }
+        Self { code: error.code().name(), message: error.message() }
     }
 }
 
@@ -300,11 +261,8 @@ mod tests {
     #[test]
     fn the_form_of_errors_picks_the_status_table() {
         let error = RpcError::new(Code::Unimplemented, "m");
-        let table = [
-            (ErrorForm::Connect, 501),
-            (ErrorForm::Triple, 404),
-            (ErrorForm::DubboJs, 404),
-        ];
+        let table =
+            [(ErrorForm::Connect, 501), (ErrorForm::Triple, 404), (ErrorForm::DubboJs, 404)];
         for (form, status) in table {
             assert_eq!(error_response(form, &error).status(), status, "{form:?}");
         }
@@ -325,11 +283,7 @@ mod tests {
             if let Some(value) = value {
                 headers.insert(CONNECT_PROTOCOL_VERSION, value.parse().unwrap());
             }
-            assert_eq!(
-                check_version(&headers, require),
-                expected,
-                "{value:?} {require}"
-            );
+            assert_eq!(check_version(&headers, require), expected, "{value:?} {require}");
         }
     }
 }

@@ -79,10 +79,7 @@ impl Cors {
         };
         let headers = response.headers_mut();
         headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin);
-        headers.insert(
-            ACCESS_CONTROL_ALLOW_METHODS,
-            HeaderValue::from_static(methods),
-        );
+        headers.insert(ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static(methods));
         if let Ok(names) = HeaderValue::from_str(&self.allow_headers) {
             headers.insert(ACCESS_CONTROL_ALLOW_HEADERS, names);
         }
@@ -96,10 +93,7 @@ impl Cors {
 /// Lets the page at `origin` read a reply.
 pub(super) fn expose(headers: &mut HeaderMap, origin: HeaderValue) {
     headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin);
-    headers.insert(
-        ACCESS_CONTROL_EXPOSE_HEADERS,
-        HeaderValue::from_static(EXPOSE_HEADERS),
-    );
+    headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static(EXPOSE_HEADERS));
     let vary = match headers.get(VARY).map(HeaderValue::as_bytes) {
         None => HeaderValue::from_static("Origin"),
         Some(vary) => {
@@ -139,11 +133,7 @@ mod tests {
             ("null", false),
         ];
         for (value, expected) in table {
-            assert_eq!(
-                cors.allowed_origin(&origin(value)).is_some(),
-                expected,
-                "{value}"
-            );
+            assert_eq!(cors.allowed_origin(&origin(value)).is_some(), expected, "{value}");
             let any = Cors::new(["*"]).allowed_origin(&origin(value));
             assert_eq!(any.unwrap(), value, "any origin is answered with itself");
         }
@@ -153,10 +143,7 @@ mod tests {
     #[test]
     fn vary_is_kept() {
         let mut headers = HeaderMap::from_iter([(VARY, HeaderValue::from_static("Accept"))]);
-        expose(
-            &mut headers,
-            HeaderValue::from_static("https://app.example"),
-        );
+        expose(&mut headers, HeaderValue::from_static("https://app.example"));
         assert_eq!(headers[VARY], "Accept, Origin");
         assert_eq!(headers[ACCESS_CONTROL_ALLOW_ORIGIN], "https://app.example");
     }

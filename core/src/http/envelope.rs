@@ -61,11 +61,7 @@ enum State {
     /// Reading a prefix.
     Prefix,
     /// Reading the payload of the message.
-    Payload {
-        compressed: bool,
-        kept: BytesMut,
-        missing: usize,
-    },
+    Payload { compressed: bool, kept: BytesMut, missing: usize },
     /// Throwing away the payload of a frame that is not wanted: one that is no message, or a second
     /// message, which is judged when it is whole; until then it is a partial frame.
     Skip { missing: usize, second: bool },
@@ -74,33 +70,19 @@ enum State {
 impl Reader {
     pub(super) fn new(max_message: usize, ignored: Option<u8>) -> Self {
         let (prefix, state) = ([0; PREFIX], State::Prefix);
-        Self {
-            max_message,
-            ignored,
-            prefix,
-            prefix_len: 0,
-            state,
-            message: None,
-        }
+        Self { max_message, ignored, prefix, prefix_len: 0, state, message: None }
     }
 
     pub(super) fn push(&mut self, mut data: Bytes) -> Result<(), Fault> {
         while data.has_remaining() {
             match &mut self.state {
                 State::Prefix => self.push_prefix(&mut data)?,
-                State::Payload {
-                    compressed,
-                    kept,
-                    missing,
-                } => {
+                State::Payload { compressed, kept, missing } => {
                     let compressed = *compressed;
                     if kept.is_empty() && data.len() >= *missing {
                         // The message came in one piece, as it nearly always does: nothing to copy.
                         let payload = data.split_to(*missing);
-                        self.finish_message(Message {
-                            compressed,
-                            payload,
-                        });
+                        self.finish_message(Message { compressed, payload });
                         continue;
                     }
                     let taken = data.split_to(data.len().min(*missing));
@@ -108,10 +90,7 @@ impl Reader {
                     kept.extend_from_slice(&taken);
                     if *missing == 0 {
                         let payload = kept.split().freeze();
-                        self.finish_message(Message {
-                            compressed,
-                            payload,
-                        });
+                        self.finish_message(Message { compressed, payload });
                     }
                 }
                 State::Skip { missing, second } => {
@@ -165,16 +144,9 @@ impl Reader {
         }
         let compressed = flags & COMPRESSED != 0;
         if length == 0 {
-            self.finish_message(Message {
-                compressed,
-                payload: Bytes::new(),
-            });
+            self.finish_message(Message { compressed, payload: Bytes::new() });
         } else {
-            self.state = State::Payload {
-                compressed,
-                kept: BytesMut::new(),
-                missing: length,
-            };
+            self.state = State::Payload { compressed, kept: BytesMut::new(), missing: length };
         }
         Ok(())
     }
@@ -209,10 +181,7 @@ mod tests {
     }
 
     fn message(compressed: bool, payload: &'static [u8]) -> Result<Message, Fault> {
-        Ok(Message {
-            compressed,
-            payload: Bytes::from_static(payload),
-        })
+        Ok(Message { compressed, payload: Bytes::from_static(payload) })
     }
 
     #[test]
@@ -235,23 +204,11 @@ mod tests {
             (b"\0\0\0\0\x09", None, Err(Fault::TooLarge)),
             (b"\0\xff\xff\xff\xff", None, Err(Fault::TooLarge)),
             (b"\0\0\0\0\0\0\0\0\0\0", None, Err(Fault::SecondMessage)),
-            (
-                b"\0\0\0\0\x01a\0\0\0\0\x01b",
-                None,
-                Err(Fault::SecondMessage),
-            ),
-            (
-                b"\0\0\0\0\x01a\0\0\0\0\x0a0123456789",
-                None,
-                Err(Fault::SecondMessage),
-            ),
+            (b"\0\0\0\0\x01a\0\0\0\0\x01b", None, Err(Fault::SecondMessage)),
+            (b"\0\0\0\0\x01a\0\0\0\0\x0a0123456789", None, Err(Fault::SecondMessage)),
             (b"\x02\0\0\0\x01a", None, Err(Fault::ReservedFlags)),
             (b"\x80\0\0\0\x01a", None, Err(Fault::ReservedFlags)),
-            (
-                b"\0\0\0\0\x01a\x04\0\0\0\0",
-                None,
-                Err(Fault::ReservedFlags),
-            ),
+            (b"\0\0\0\0\x01a\x04\0\0\0\0", None, Err(Fault::ReservedFlags)),
             // A frame that is no message counts for nothing, before the message and after it.
             (b"\0\0\0\0\x01a\x80\0\0\0\x03k:v", web, message(false, b"a")),
             (b"\x80\0\0\0\0\0\0\0\0\x01a", web, message(false, b"a")),

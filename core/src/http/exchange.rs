@@ -183,13 +183,7 @@ impl Exchange {
         };
         let now = timer.now();
         let deadline = match &self.plan {
-            Plan::Call(
-                Call {
-                    deadline: Deadline::At(deadline),
-                    ..
-                },
-                _,
-            ) => Some(*deadline),
+            Plan::Call(Call { deadline: Deadline::At(deadline), .. }, _) => Some(*deadline),
             _ => None,
         };
         let patience = || deadline.unwrap_or_else(|| now + self.engine.body_timeout);
@@ -197,9 +191,8 @@ impl Exchange {
         self.give_up = Some(give_up);
         // The clock decides: a runtime's timer may not have run yet.
         if now < give_up {
-            let (until, sleep) = self
-                .sleep
-                .get_or_insert_with(|| (give_up, timer.sleep_until(give_up)));
+            let (until, sleep) =
+                self.sleep.get_or_insert_with(|| (give_up, timer.sleep_until(give_up)));
             if *until != give_up {
                 *until = give_up;
                 sleep.as_mut().reset(give_up);
@@ -232,9 +225,7 @@ impl Exchange {
 
 impl<B> fmt::Debug for ResponseFuture<B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ResponseFuture")
-            .field("read", &self.exchange.read)
-            .finish_non_exhaustive()
+        f.debug_struct("ResponseFuture").field("read", &self.exchange.read).finish_non_exhaustive()
     }
 }
 

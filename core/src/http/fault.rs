@@ -53,49 +53,35 @@ impl Fault {
         match self {
             Self::BadBase64 => (Internal, Invalid, "the message is not valid base64"),
             Self::BadCompression => (Internal, Invalid, "the message is not valid gzip"),
-            Self::BadConnectVersion => (
-                Invalid,
-                Invalid,
-                "the Connect protocol version must be \"1\"",
-            ),
+            Self::BadConnectVersion => {
+                (Invalid, Invalid, "the Connect protocol version must be \"1\"")
+            }
             Self::BadMessage => (Internal, Invalid, "the message does not parse"),
             Self::BadTimeout => (Invalid, Invalid, "the timeout header is malformed"),
-            Self::BadTripleVersion => (
-                Invalid,
-                Invalid,
-                "the Triple protocol version must be \"0.1.0\"",
-            ),
+            Self::BadTripleVersion => {
+                (Invalid, Invalid, "the Triple protocol version must be \"0.1.0\"")
+            }
             Self::BodyCutOff => (Internal, Invalid, "the request body ended early"),
-            Self::CompressedWithoutEncoding => (
-                Internal,
-                Internal,
-                "a message is marked as compressed, but no encoding was named",
-            ),
+            Self::CompressedWithoutEncoding => {
+                (Internal, Internal, "a message is marked as compressed, but no encoding was named")
+            }
             Self::DeadlineExceeded => (Deadline, Deadline, "the deadline has passed"),
-            Self::MissingConnectVersion => (
-                Invalid,
-                Invalid,
-                "the connect-protocol-version header is missing",
-            ),
+            Self::MissingConnectVersion => {
+                (Invalid, Invalid, "the connect-protocol-version header is missing")
+            }
             Self::MissingMessageParameter => {
                 (Invalid, Invalid, "the message query parameter is missing")
             }
             Self::NoMessage => (Unimplemented, Unimplemented, "the request has no message"),
-            Self::ReservedFlags => (
-                Internal,
-                Internal,
-                "a reserved bit of the envelope flags is set",
-            ),
-            Self::SecondMessage => (
-                Unimplemented,
-                Unimplemented,
-                "the request has more than one message",
-            ),
-            Self::TooLarge => (
-                Exhausted,
-                Exhausted,
-                "the message is larger than this server takes",
-            ),
+            Self::ReservedFlags => {
+                (Internal, Internal, "a reserved bit of the envelope flags is set")
+            }
+            Self::SecondMessage => {
+                (Unimplemented, Unimplemented, "the request has more than one message")
+            }
+            Self::TooLarge => {
+                (Exhausted, Exhausted, "the message is larger than this server takes")
+            }
             Self::Truncated => (Internal, Invalid, "the request ends inside an envelope"),
             Self::UnknownCompression => (
                 Unimplemented,

@@ -53,10 +53,7 @@ pub(super) fn reply(call: &Call, engine: &Engine, reply: Reply) -> Response<Body
 /// The one message of a unary reply in its envelope.
 pub(super) fn message(call: &Call, engine: &Engine, reply: Reply) -> (Bytes, Encoding) {
     match reply {
-        Reply::Status(status) => (
-            stream::check_envelope(call.codec, status),
-            Encoding::Identity,
-        ),
+        Reply::Status(status) => (stream::check_envelope(call.codec, status), Encoding::Identity),
         Reply::List(message) if engine.compresses(call.terms.reply, &message) => {
             let sealed = envelope::seal_compressed(&compression::gzip(&message));
             (sealed, Encoding::Gzip)
@@ -106,10 +103,7 @@ pub(super) fn error_trailers(error: &RpcError) -> HeaderMap {
 }
 
 fn set_status(headers: &mut HeaderMap, error: &RpcError) {
-    headers.insert(
-        GRPC_STATUS,
-        HeaderValue::from(u16::from(error.code().number())),
-    );
+    headers.insert(GRPC_STATUS, HeaderValue::from(u16::from(error.code().number())));
     // Percent-encoded text is visible ASCII.
     if let Ok(message) = HeaderValue::from_str(&encode_message(error.message())) {
         headers.insert(GRPC_MESSAGE, message);
@@ -156,10 +150,7 @@ mod tests {
         let trailers = error_trailers(&RpcError::new(Code::NotFound, "unknown service"));
         assert_eq!(trailers[GRPC_STATUS], "5");
         assert_eq!(trailers[GRPC_MESSAGE], "unknown service");
-        assert_eq!(
-            error_trailers(&RpcError::new(Code::Unavailable, ""))[GRPC_STATUS],
-            "14"
-        );
+        assert_eq!(error_trailers(&RpcError::new(Code::Unavailable, ""))[GRPC_STATUS], "14");
         assert_eq!(ok_trailers()[GRPC_STATUS], "0");
         assert_eq!(ok_trailers().len(), 1);
     }

@@ -40,9 +40,7 @@ fn accepts_text(headers: &HeaderMap) -> bool {
         .any(|range| {
             let range = range.trim().as_bytes();
             let name = b"application/grpc-web-text";
-            range
-                .get(..name.len())
-                .is_some_and(|start| start.eq_ignore_ascii_case(name))
+            range.get(..name.len()).is_some_and(|start| start.eq_ignore_ascii_case(name))
                 && matches!(range.get(name.len()), None | Some(b'+'))
         })
 }
@@ -67,11 +65,7 @@ pub(super) fn error_response(
     text: bool,
 ) -> Response<Body> {
     let trailers = trailers(Some(error));
-    let body = if text {
-        stream::base64(&trailers)
-    } else {
-        trailers
-    };
+    let body = if text { stream::base64(&trailers) } else { trailers };
     grpc::response(content_type, Body::full(body))
 }
 
@@ -82,11 +76,7 @@ pub(super) fn trailers(error: Option<&RpcError>) -> Bytes {
     };
     let message = grpc::encode_message(error.message());
     let number = error.code().number();
-    let lines = format!(
-        "{}: {number}\r\n{}: {message}\r\n",
-        grpc::GRPC_STATUS,
-        grpc::GRPC_MESSAGE
-    );
+    let lines = format!("{}: {number}\r\n{}: {message}\r\n", grpc::GRPC_STATUS, grpc::GRPC_MESSAGE);
     seal(TRAILERS, lines.as_bytes())
 }
 
@@ -115,9 +105,8 @@ impl TextDecoder {
             if self.len == self.group.len() {
                 self.len = 0;
                 let mut bytes = [0; 3];
-                let count = GROUP
-                    .decode_slice(self.group, &mut bytes)
-                    .map_err(|_| Fault::BadBase64)?;
+                let count =
+                    GROUP.decode_slice(self.group, &mut bytes).map_err(|_| Fault::BadBase64)?;
                 decoded.extend_from_slice(bytes.get(..count).unwrap_or_default());
             }
         }
@@ -125,11 +114,7 @@ impl TextDecoder {
     }
 
     pub(super) fn finish(&self) -> Result<(), Fault> {
-        if self.len == 0 {
-            Ok(())
-        } else {
-            Err(Fault::BadBase64)
-        }
+        if self.len == 0 { Ok(()) } else { Err(Fault::BadBase64) }
     }
 }
 
@@ -175,11 +160,7 @@ mod tests {
         for (text, expected) in table {
             for piece in 1..=text.len().max(1) {
                 let decoded = decode_in_pieces(text, piece);
-                assert_eq!(
-                    decoded.as_deref(),
-                    expected.as_ref().copied(),
-                    "{text:?} by {piece}"
-                );
+                assert_eq!(decoded.as_deref(), expected.as_ref().copied(), "{text:?} by {piece}");
             }
         }
     }

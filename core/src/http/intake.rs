@@ -42,10 +42,9 @@ impl Intake {
         let kind = match media_type.protocol {
             Protocol::Grpc => Kind::Enveloped(Reader::new(max_message, None)),
             Protocol::GrpcWeb => Kind::Enveloped(Reader::new(max_message, Some(TRAILERS))),
-            Protocol::GrpcWebText => Kind::Text(
-                TextDecoder::default(),
-                Reader::new(max_message, Some(TRAILERS)),
-            ),
+            Protocol::GrpcWebText => {
+                Kind::Text(TextDecoder::default(), Reader::new(max_message, Some(TRAILERS)))
+            }
             Protocol::Connect | Protocol::Triple if rpc == Rpc::Watch => {
                 Kind::Enveloped(Reader::new(max_message, Some(END_STREAM)))
             }
@@ -59,11 +58,7 @@ impl Intake {
         match &self.kind {
             Kind::Bare(_) => self.max_message,
             Kind::Enveloped(_) => self.max_message.saturating_add(PREFIX),
-            Kind::Text(..) => self
-                .max_message
-                .saturating_add(PREFIX)
-                .div_ceil(3)
-                .saturating_mul(4),
+            Kind::Text(..) => self.max_message.saturating_add(PREFIX).div_ceil(3).saturating_mul(4),
         }
     }
 
@@ -91,10 +86,7 @@ impl Intake {
                 reader.finish()?
             }
         };
-        let envelope::Message {
-            compressed,
-            payload,
-        } = message;
+        let envelope::Message { compressed, payload } = message;
         match (compressed, encoding) {
             (false, _) => Ok(payload),
             (true, Encoding::Gzip) => encoding.decode(payload, self.max_message),
@@ -122,10 +114,6 @@ impl Kept {
 
     fn take(&mut self) -> Bytes {
         let (first, rest) = (mem::take(&mut self.first), mem::take(&mut self.rest));
-        if rest.is_empty() {
-            first
-        } else {
-            rest.freeze()
-        }
+        if rest.is_empty() { first } else { rest.freeze() }
     }
 }

@@ -29,9 +29,7 @@ pub(super) fn decode_service(
         (Codec::Proto, [SERVICE, length @ ..0x80, name @ ..])
             if usize::from(*length) == name.len() =>
         {
-            str::from_utf8(name)
-                .map(Cow::Borrowed)
-                .map_err(|_| Fault::BadMessage)
+            str::from_utf8(name).map(Cow::Borrowed).map_err(|_| Fault::BadMessage)
         }
         (Codec::Proto, _) => HealthCheckRequest::decode(message.clone())
             .map(|request| Cow::Owned(request.service))
@@ -46,20 +44,13 @@ const SERVICE: u8 = 0x0a;
 /// Reads a request of List, of which nothing is needed but that it parses.
 pub(super) fn decode_list(message: &Bytes, codec: Codec, in_array: bool) -> Result<(), Fault> {
     match codec {
-        Codec::Proto => HealthListRequest::decode(message.clone())
-            .map(drop)
-            .map_err(|_| Fault::BadMessage),
+        Codec::Proto => {
+            HealthListRequest::decode(message.clone()).map(drop).map_err(|_| Fault::BadMessage)
+        }
         // The message has no fields: `service` would be an unknown one, of any type.
         Codec::Json => {
             let text = str::from_utf8(message).map_err(|_| Fault::BadMessage)?;
-            from_json(
-                text,
-                RequestVisitor {
-                    with_service: false,
-                    in_array,
-                },
-            )
-            .map(drop)
+            from_json(text, RequestVisitor { with_service: false, in_array }).map(drop)
         }
     }
 }
@@ -90,12 +81,8 @@ pub(super) fn encode_list(services: &[(Arc<str>, ServingStatus)], codec: Codec) 
             message.into()
         }
         Codec::Json => {
-            let statuses = services
-                .iter()
-                .map(|(name, status)| (&**name, StatusJson::of(*status)));
-            let list = ListJson {
-                statuses: statuses.collect(),
-            };
+            let statuses = services.iter().map(|(name, status)| (&**name, StatusJson::of(*status)));
+            let list = ListJson { statuses: statuses.collect() };
             // Maps with string keys always serialize.
             serde_json::to_vec(&list).unwrap_or_default().into()
         }
@@ -136,29 +123,19 @@ struct StatusJson {
 
 impl StatusJson {
     fn of(status: ServingStatus) -> Self {
-        Self {
-            status: (status != ServingStatus::Unknown).then(|| status.as_str()),
-        }
+        Self { status: (status != ServingStatus::Unknown).then(|| status.as_str()) }
     }
 }
 
 fn decode_json(message: &[u8], in_array: bool) -> Result<String, Fault> {
     // Checked as a whole: serde_json does not look into strings that it skips.
     let text = str::from_utf8(message).map_err(|_| Fault::BadMessage)?;
-    from_json(
-        text,
-        RequestVisitor {
-            with_service: true,
-            in_array,
-        },
-    )
+    from_json(text, RequestVisitor { with_service: true, in_array })
 }
 
 fn from_json(text: &str, visitor: RequestVisitor) -> Result<String, Fault> {
     let mut json = serde_json::Deserializer::from_str(text);
-    let service = visitor
-        .deserialize(&mut json)
-        .map_err(|_| Fault::BadMessage)?;
+    let service = visitor.deserialize(&mut json).map_err(|_| Fault::BadMessage)?;
     json.end().map_err(|_| Fault::BadMessage)?;
     Ok(service)
 }
@@ -206,10 +183,7 @@ impl<'de> Visitor<'de> for RequestVisitor {
             return Err(de::Error::invalid_type(de::Unexpected::Seq, &self));
         }
         // Only the outermost array is one too many.
-        let element = array.next_element_seed(Self {
-            in_array: false,
-            ..self
-        })?;
+        let element = array.next_element_seed(Self { in_array: false, ..self })?;
         let service = element.ok_or_else(|| de::Error::invalid_length(0, &self))?;
         match array.next_element::<IgnoredAny>()? {
             None => Ok(service),
@@ -291,10 +265,7 @@ mod tests {
             (br#"{"\u0073ervice":"s\u0076c"}"#, Some("svc")),
             (br#"{"service":"\ud83d\ude00"}"#, Some("😀")),
             (br#"{"Service":"svc"}"#, Some("")),
-            (
-                br#"{"foo":{"a":[1,null,-2.5,true,"x"]},"service":"svc"}"#,
-                Some("svc"),
-            ),
+            (br#"{"foo":{"a":[1,null,-2.5,true,"x"]},"service":"svc"}"#, Some("svc")),
             (br#"{"foo":1,"foo":2,"service":"svc"}"#, Some("svc")),
             (br#"{"foo":1e400}"#, None),
             (br#"{"service":"a","service":"b"}"#, None),
@@ -344,12 +315,7 @@ mod tests {
             (b"[null]", None),
         ];
         for (text, expected) in table {
-            assert_eq!(
-                json(text, true).as_deref(),
-                expected,
-                "{}",
-                String::from_utf8_lossy(text)
-            );
+            assert_eq!(json(text, true).as_deref(), expected, "{}", String::from_utf8_lossy(text));
         }
     }
 
@@ -389,11 +355,7 @@ mod tests {
             (br#"{"service":"a","service":"b"}"#, Codec::Json),
         ];
         for (bytes, codec) in ok {
-            assert_eq!(
-                decode_list(&Bytes::from_static(bytes), codec, false),
-                Ok(()),
-                "{bytes:?}"
-            );
+            assert_eq!(decode_list(&Bytes::from_static(bytes), codec, false), Ok(()), "{bytes:?}");
         }
         let bad: [(&[u8], Codec); 5] = [
             (b"\xff", Codec::Proto),
@@ -412,10 +374,7 @@ mod tests {
     fn static_replies_are_what_the_codecs_write() {
         use ServingStatus::{NotServing, ServiceUnknown, Serving, Unknown};
         for status in [Unknown, Serving, NotServing, ServiceUnknown] {
-            let proto = HealthCheckResponse {
-                status: status as i32,
-            }
-            .encode_to_vec();
+            let proto = HealthCheckResponse { status: status as i32 }.encode_to_vec();
             assert_eq!(encode_status(status, Codec::Proto), proto, "{status}");
             let json = serde_json::to_vec(&StatusJson::of(status)).unwrap();
             assert_eq!(encode_status(status, Codec::Json), json, "{status}");
@@ -438,15 +397,9 @@ mod tests {
         assert_eq!(decoded.statuses.len(), 3);
         assert_eq!(decoded.statuses["a\"b"].status, 2);
         assert_eq!(decoded.statuses[""].status, 1);
-        assert!(
-            proto.starts_with(b"\x0a\x06\x0a\x00\x12\x02\x08\x01"),
-            "{proto:?}"
-        );
+        assert!(proto.starts_with(b"\x0a\x06\x0a\x00\x12\x02\x08\x01"), "{proto:?}");
         // The entry of a service that is UNKNOWN has a value of length zero.
-        assert!(
-            proto.ends_with(b"\x0a\x08\x0a\x04idle\x12\x00"),
-            "{proto:?}"
-        );
+        assert!(proto.ends_with(b"\x0a\x08\x0a\x04idle\x12\x00"), "{proto:?}");
         assert_eq!(encode_list(&[], Codec::Proto), "");
     }
 }

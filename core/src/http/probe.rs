@@ -30,9 +30,7 @@ pub(super) fn answer(
 ) -> Response<Body> {
     if head.method != Method::GET && head.method != Method::HEAD {
         let mut response = service::empty(StatusCode::METHOD_NOT_ALLOWED);
-        response
-            .headers_mut()
-            .insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
+        response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
         return response;
     }
     let report = config.report(path.probe(), registry);
@@ -42,10 +40,7 @@ pub(super) fn answer(
         None => Answer::new(path, report.components().to_vec(), query),
         Some(name) => {
             let name = percent_decode_str(name).decode_utf8_lossy();
-            let named = report
-                .components()
-                .iter()
-                .filter(|component| component.name() == name);
+            let named = report.components().iter().filter(|component| component.name() == name);
             let named: Vec<_> = named.cloned().collect();
             if named.is_empty() {
                 return service::empty(StatusCode::NOT_FOUND);
@@ -54,11 +49,7 @@ pub(super) fn answer(
         }
     };
     let whole = check.is_none() && path.probe() == Probe::Readiness;
-    let body = if as_json {
-        answer.json(whole.then_some(registry))
-    } else {
-        answer.text()
-    };
+    let body = if as_json { answer.json(whole.then_some(registry)) } else { answer.text() };
     respond(head, answer.passed, as_json, body)
 }
 
@@ -91,13 +82,7 @@ impl Answer {
         excluded.sort_unstable();
         excluded.dedup();
         let verbose = query.first("verbose").is_some();
-        let mut answer = Self {
-            path,
-            components,
-            excluded,
-            verbose,
-            passed: true,
-        };
+        let mut answer = Self { path, components, excluded, verbose, passed: true };
         let passes = |component: &Component| component.is_healthy() || answer.excludes(component);
         answer.passed = answer.components.iter().all(passes);
         answer
@@ -137,11 +122,7 @@ impl Answer {
 
     /// Names to exclude that no check has, quoted and cut short: the peer chose them.
     fn strangers(&self) -> String {
-        let known = |name: &str| {
-            self.components
-                .iter()
-                .any(|component| component.name() == name)
-        };
+        let known = |name: &str| self.components.iter().any(|component| component.name() == name);
         let quoted: Vec<_> = self
             .excluded
             .iter()
@@ -153,18 +134,13 @@ impl Answer {
 
     /// With a registry, every service of it is told as well; they do not decide.
     fn json(&self, registry: Option<&Registry>) -> String {
-        let services = registry
-            .and_then(|registry| registry.list().ok())
-            .unwrap_or_default();
+        let services = registry.and_then(|registry| registry.list().ok()).unwrap_or_default();
         let checks = services
             .iter()
             .filter(|(name, _)| !name.is_empty())
             .map(|(name, status)| (check_key(name), [CheckJson::of(*status)]))
             .collect();
-        let health = HealthJson {
-            status: pass_or_fail(self.passed),
-            checks,
-        };
+        let health = HealthJson { status: pass_or_fail(self.passed), checks };
         // Maps with string keys always serialize.
         serde_json::to_string(&health).unwrap_or_default()
     }
@@ -221,21 +197,14 @@ const fn pass_or_fail(passed: bool) -> &'static str {
 fn respond(head: &Parts, passed: bool, as_json: bool, body: String) -> Response<Body> {
     let length = HeaderValue::from(body.len());
     // HEAD is GET without the body: the length is that of GET.
-    let body = if head.method == Method::HEAD {
-        Body::empty()
-    } else {
-        Body::full(body)
-    };
+    let body = if head.method == Method::HEAD { Body::empty() } else { Body::full(body) };
     let mut response = Response::new(body);
     if !passed {
         *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
     }
     let headers: &mut HeaderMap = response.headers_mut();
-    let content_type = if as_json {
-        "application/health+json"
-    } else {
-        "text/plain; charset=utf-8"
-    };
+    let content_type =
+        if as_json { "application/health+json" } else { "text/plain; charset=utf-8" };
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
     headers.insert(CONTENT_LENGTH, length);
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
@@ -263,11 +232,7 @@ mod tests {
         };
         let response = answer(&ProbeConfig::new(), registry, &head, probe, check);
         let status = response.status().as_u16();
-        let length = response.headers()[CONTENT_LENGTH]
-            .to_str()
-            .unwrap()
-            .parse::<u64>()
-            .unwrap();
+        let length = response.headers()[CONTENT_LENGTH].to_str().unwrap().parse::<u64>().unwrap();
         assert_eq!(response.body().size_hint().exact(), Some(length));
         let body = super::super::testing::read(response.into_body());
         (status, String::from_utf8(body).unwrap())
@@ -280,19 +245,13 @@ mod tests {
         let ok = |text: &str| (200, text.to_owned());
         assert_eq!(ready(""), ok("ok"));
         assert_eq!(ready("?exclude=serving"), ok("ok"));
-        assert_eq!(
-            ready("?verbose"),
-            ok("[+]serving ok\n[+]shutdown ok\nreadyz check passed\n")
-        );
+        assert_eq!(ready("?verbose"), ok("[+]serving ok\n[+]shutdown ok\nreadyz check passed\n"));
         let excluded = "[+]serving excluded: ok\n[+]shutdown ok\nreadyz check passed\n";
         assert_eq!(ready("?verbose=0&exclude=serving"), ok(excluded));
         let warned = "[+]serving ok\n[+]shutdown ok\n\
             warn: some health checks cannot be excluded: no matches for \"a\",\"b\\n\"\n\
             readyz check passed\n";
-        assert_eq!(
-            ready("?verbose&exclude=b%0A&exclude=a&exclude=a"),
-            ok(warned)
-        );
+        assert_eq!(ready("?verbose&exclude=b%0A&exclude=a&exclude=a"), ok(warned));
         let (_, long) = ready(&format!("?verbose&exclude={}", "x".repeat(5000)));
         assert!(long.len() < 400, "{long}");
         registry.shutdown();
@@ -308,14 +267,8 @@ mod tests {
     fn one_named_check() {
         let registry = Registry::new();
         registry.set("", ServingStatus::NotServing);
-        assert_eq!(
-            ask("readyz/shutdown", "", &registry),
-            (200, "ok".to_owned())
-        );
-        assert_eq!(
-            ask("readyz/%73hutdown", "", &registry),
-            (200, "ok".to_owned())
-        );
+        assert_eq!(ask("readyz/shutdown", "", &registry), (200, "ok".to_owned()));
+        assert_eq!(ask("readyz/%73hutdown", "", &registry), (200, "ok".to_owned()));
         assert_eq!(ask("readyz/serving", "", &registry).0, 503);
         assert_eq!(ask("readyz/nope", "", &registry), (404, String::new()));
         assert_eq!(ask("livez/serving", "", &registry), (404, String::new()));
@@ -331,13 +284,7 @@ mod tests {
             .body(())
             .unwrap()
             .into_parts();
-        let response = answer(
-            &ProbeConfig::new(),
-            &registry,
-            &head,
-            ProbePath::Readyz,
-            None,
-        );
+        let response = answer(&ProbeConfig::new(), &registry, &head, ProbePath::Readyz, None);
         assert_eq!(response.headers()[CONTENT_TYPE], "application/health+json");
         let body = super::super::testing::read(response.into_body());
         let expected = "{\"status\":\"pass\",\"checks\":{\"a%3Ab%25é:status\":[{\

@@ -61,14 +61,7 @@ impl MediaType {
         methods: Methods,
         parameters: Parameters,
     ) -> Self {
-        Self {
-            name,
-            value: HeaderValue::from_static(name),
-            protocol,
-            codec,
-            methods,
-            parameters,
-        }
+        Self { name, value: HeaderValue::from_static(name), protocol, codec, methods, parameters }
     }
 
     /// The content type of a request, if it is one of the table's. A repeated header is none.
@@ -89,9 +82,7 @@ impl MediaType {
     fn parse(value: &str) -> Option<&'static Self> {
         let (name, parameters) = value.split_once(';').unwrap_or((value, ""));
         let name = trim(name);
-        let row = TABLE
-            .iter()
-            .find(|row| row.name.eq_ignore_ascii_case(name))?;
+        let row = TABLE.iter().find(|row| row.name.eq_ignore_ascii_case(name))?;
         row.parameters.accept(parameters).then_some(row)
     }
 
@@ -111,10 +102,7 @@ impl MediaType {
 
 impl Parameters {
     fn accept(&self, parameters: &str) -> bool {
-        let mut parameters = parameters
-            .split(';')
-            .map(trim)
-            .filter(|text| !text.is_empty());
+        let mut parameters = parameters.split(';').map(trim).filter(|text| !text.is_empty());
         match self {
             Self::Ignored => true,
             Self::None => parameters.next().is_none(),
@@ -129,9 +117,7 @@ fn is_charset_utf8(parameter: &str) -> bool {
     let Some((name, value)) = parameter.split_once('=') else {
         return false;
     };
-    let unquoted = value
-        .strip_prefix('"')
-        .and_then(|value| value.strip_suffix('"'));
+    let unquoted = value.strip_prefix('"').and_then(|value| value.strip_suffix('"'));
     name.eq_ignore_ascii_case("charset") && unquoted.unwrap_or(value).eq_ignore_ascii_case("utf-8")
 }
 
@@ -160,10 +146,7 @@ pub(super) fn accept_post(rpc: Rpc) -> HeaderValue {
 
 /// Whether a unary call is Triple's: it carries a marker of Triple's, and none of Connect's.
 pub(super) fn is_triple(headers: &HeaderMap) -> bool {
-    !CONNECT_MARKERS
-        .iter()
-        .any(|name| headers.contains_key(name))
-        && has_triple_marker(headers)
+    !CONNECT_MARKERS.iter().any(|name| headers.contains_key(name)) && has_triple_marker(headers)
 }
 
 /// Whether any header is there that only Triple clients send.
@@ -198,48 +181,12 @@ static TABLE: [MediaType; 12] = {
     use {Codec::*, Methods::*, Protocol::*};
     [
         MediaType::new("application/grpc", Grpc, Proto, All, Parameters::Ignored),
-        MediaType::new(
-            "application/grpc+proto",
-            Grpc,
-            Proto,
-            All,
-            Parameters::Ignored,
-        ),
-        MediaType::new(
-            "application/grpc+json",
-            Grpc,
-            Json,
-            All,
-            Parameters::Ignored,
-        ),
-        MediaType::new(
-            "application/grpc-web",
-            GrpcWeb,
-            Proto,
-            All,
-            Parameters::Ignored,
-        ),
-        MediaType::new(
-            "application/grpc-web+proto",
-            GrpcWeb,
-            Proto,
-            All,
-            Parameters::Ignored,
-        ),
-        MediaType::new(
-            "application/grpc-web+json",
-            GrpcWeb,
-            Json,
-            All,
-            Parameters::Ignored,
-        ),
-        MediaType::new(
-            "application/grpc-web-text",
-            GrpcWebText,
-            Proto,
-            All,
-            Parameters::Ignored,
-        ),
+        MediaType::new("application/grpc+proto", Grpc, Proto, All, Parameters::Ignored),
+        MediaType::new("application/grpc+json", Grpc, Json, All, Parameters::Ignored),
+        MediaType::new("application/grpc-web", GrpcWeb, Proto, All, Parameters::Ignored),
+        MediaType::new("application/grpc-web+proto", GrpcWeb, Proto, All, Parameters::Ignored),
+        MediaType::new("application/grpc-web+json", GrpcWeb, Json, All, Parameters::Ignored),
+        MediaType::new("application/grpc-web-text", GrpcWebText, Proto, All, Parameters::Ignored),
         MediaType::new(
             "application/grpc-web-text+proto",
             GrpcWebText,
@@ -247,28 +194,10 @@ static TABLE: [MediaType; 12] = {
             All,
             Parameters::Ignored,
         ),
-        MediaType::new(
-            "application/json",
-            Connect,
-            Json,
-            Unary,
-            Parameters::CharsetUtf8,
-        ),
+        MediaType::new("application/json", Connect, Json, Unary, Parameters::CharsetUtf8),
         MediaType::new("application/proto", Connect, Proto, Unary, Parameters::None),
-        MediaType::new(
-            "application/connect+json",
-            Connect,
-            Json,
-            Stream,
-            Parameters::CharsetUtf8,
-        ),
-        MediaType::new(
-            "application/connect+proto",
-            Connect,
-            Proto,
-            Stream,
-            Parameters::None,
-        ),
+        MediaType::new("application/connect+json", Connect, Json, Stream, Parameters::CharsetUtf8),
+        MediaType::new("application/connect+proto", Connect, Proto, Stream, Parameters::None),
     ]
 };
 
@@ -278,10 +207,7 @@ mod tests {
 
     fn media_type(value: &str) -> Option<&'static str> {
         let mut headers = HeaderMap::new();
-        headers.insert(
-            CONTENT_TYPE,
-            HeaderValue::from_bytes(value.as_bytes()).unwrap(),
-        );
+        headers.insert(CONTENT_TYPE, HeaderValue::from_bytes(value.as_bytes()).unwrap());
         MediaType::of(&headers).map(|row| row.name)
     }
 
@@ -297,27 +223,15 @@ mod tests {
             ("application/grpc+thrift", None),
             ("application/grpcfoo", None),
             ("application/grpc-web", Some("application/grpc-web")),
-            (
-                "Application/Grpc-Web+Proto",
-                Some("application/grpc-web+proto"),
-            ),
-            (
-                "application/grpc-web-text",
-                Some("application/grpc-web-text"),
-            ),
-            (
-                "application/grpc-web-text+proto",
-                Some("application/grpc-web-text+proto"),
-            ),
+            ("Application/Grpc-Web+Proto", Some("application/grpc-web+proto")),
+            ("application/grpc-web-text", Some("application/grpc-web-text")),
+            ("application/grpc-web-text+proto", Some("application/grpc-web-text+proto")),
             ("application/grpc-web-text+json", None),
             ("application/json", Some("application/json")),
             ("application/json;", Some("application/json")),
             ("application/json ; charset=utf-8", Some("application/json")),
             ("application/json;charset=UTF-8", Some("application/json")),
-            (
-                "application/json; Charset=\"Utf-8\"",
-                Some("application/json"),
-            ),
+            ("application/json; Charset=\"Utf-8\"", Some("application/json")),
             ("application/json; charset=utf-16", None),
             ("application/json; charset=utf-8; charset=utf-8", None),
             ("application/json; charset=\"utf-8", None),
@@ -326,10 +240,7 @@ mod tests {
             ("application/json, application/json", None),
             ("application/proto", Some("application/proto")),
             ("application/proto; charset=utf-8", None),
-            (
-                "application/connect+json; charset=utf-8",
-                Some("application/connect+json"),
-            ),
+            ("application/connect+json; charset=utf-8", Some("application/connect+json")),
             ("application/connect+proto; a=b", None),
             ("application/x-protobuf", None),
             ("application/protobuf", None),
@@ -352,31 +263,21 @@ mod tests {
         headers.append(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         headers.append(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         assert_eq!(MediaType::of(&headers), None);
-        headers.insert(
-            CONTENT_TYPE,
-            HeaderValue::from_bytes(b"application/json\xff").unwrap(),
-        );
+        headers.insert(CONTENT_TYPE, HeaderValue::from_bytes(b"application/json\xff").unwrap());
         assert_eq!(MediaType::of(&headers), None);
     }
 
     #[test]
     fn accept_post_lists_the_types_that_fit_sorted() {
         for rpc in [Rpc::Check, Rpc::List, Rpc::Watch] {
-            let mut fitting: Vec<_> = TABLE
-                .iter()
-                .filter(|row| row.fits(rpc))
-                .map(|row| row.name)
-                .collect();
+            let mut fitting: Vec<_> =
+                TABLE.iter().filter(|row| row.fits(rpc)).map(|row| row.name).collect();
             // `+` sorts after `-` in ASCII but the list of wire.md keeps a type beside its codecs.
             fitting.sort_by_key(|name| {
                 let (base, codec) = name.split_once('+').unwrap_or((name, ""));
                 (base, codec)
             });
-            assert_eq!(
-                accept_post(rpc).to_str().unwrap(),
-                fitting.join(", "),
-                "{rpc:?}"
-            );
+            assert_eq!(accept_post(rpc).to_str().unwrap(), fitting.join(", "), "{rpc:?}");
         }
     }
 
@@ -390,19 +291,13 @@ mod tests {
             (&["tri-service-version"], true),
             (&["tri-protocol-version"], true),
             (&["tri-service-timeout"], true),
-            (
-                &["triple-protocol-version", "connect-protocol-version"],
-                false,
-            ),
+            (&["triple-protocol-version", "connect-protocol-version"], false),
             (&["tri-service-group", "connect-timeout-ms"], false),
         ];
         for (names, expected) in table {
             let mut headers = HeaderMap::new();
             for name in names {
-                headers.insert(
-                    name.parse::<HeaderName>().unwrap(),
-                    HeaderValue::from_static(""),
-                );
+                headers.insert(name.parse::<HeaderName>().unwrap(), HeaderValue::from_static(""));
             }
             assert_eq!(is_triple(&headers), expected, "{names:?}");
         }

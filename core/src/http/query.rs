@@ -15,20 +15,15 @@ impl<'a> Query<'a> {
 
     /// The pairs in order. A name without `=` has the empty value.
     pub(super) fn pairs(self) -> impl Iterator<Item = (Cow<'a, [u8]>, Cow<'a, [u8]>)> {
-        self.0
-            .split('&')
-            .filter(|pair| !pair.is_empty())
-            .map(|pair| {
-                let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-                (decode(name), decode(value))
-            })
+        self.0.split('&').filter(|pair| !pair.is_empty()).map(|pair| {
+            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+            (decode(name), decode(value))
+        })
     }
 
     /// The first value of `name`.
     pub(super) fn first(self, name: &str) -> Option<Cow<'a, [u8]>> {
-        self.pairs()
-            .find(|(pair, _)| **pair == *name.as_bytes())
-            .map(|(_, value)| value)
+        self.pairs().find(|(pair, _)| **pair == *name.as_bytes()).map(|(_, value)| value)
     }
 }
 

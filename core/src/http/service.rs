@@ -136,11 +136,7 @@ impl HealthService {
     {
         let (head, body) = request.into_parts();
         let plan = self.engine.plan(&head);
-        let origin = self
-            .engine
-            .cors
-            .as_ref()
-            .and_then(|cors| cors.allowed_origin(&head.headers));
+        let origin = self.engine.cors.as_ref().and_then(|cors| cors.allowed_origin(&head.headers));
         ResponseFuture::new(Arc::clone(&self.engine), plan, &head.headers, body, origin)
     }
 }
@@ -149,19 +145,9 @@ impl Engine {
     fn plan(&self, head: &Parts) -> Plan {
         let route = route(head.uri.path());
         if let Route::Probe(path, check) = route {
-            return Plan::answer(probe::answer(
-                &self.probes,
-                &self.registry,
-                head,
-                path,
-                check,
-            ));
+            return Plan::answer(probe::answer(&self.probes, &self.registry, head, path, check));
         }
-        if let Some(preflight) = self
-            .cors
-            .as_ref()
-            .and_then(|cors| cors.preflight(head, route))
-        {
+        if let Some(preflight) = self.cors.as_ref().and_then(|cors| cors.preflight(head, route)) {
             return Plan::answer(preflight);
         }
         let media_type = MediaType::of(&head.headers);
@@ -201,11 +187,7 @@ impl Engine {
         {
             return Plan::answer(connect::error_response(call.errors, &error));
         }
-        let call = Call {
-            terms,
-            deadline: self.deadline(terms.timeout),
-            ..call
-        };
+        let call = Call { terms, deadline: self.deadline(terms.timeout), ..call };
         Plan::Call(call, Intake::new(media_type, rpc, self.max_request_bytes))
     }
 
@@ -254,10 +236,9 @@ impl Engine {
     pub(super) fn deadline(&self, timeout: Option<Duration>) -> Deadline {
         match (timeout, &self.timer) {
             (Some(Duration::ZERO), _) => Deadline::Expired,
-            (Some(timeout), Some(timer)) => timer
-                .now()
-                .checked_add(timeout)
-                .map_or(Deadline::Never, Deadline::At),
+            (Some(timeout), Some(timer)) => {
+                timer.now().checked_add(timeout).map_or(Deadline::Never, Deadline::At)
+            }
             (None, _) | (_, None) => Deadline::Never,
         }
     }
@@ -310,9 +291,7 @@ fn with_header(status: StatusCode, name: HeaderName, value: HeaderValue) -> Resp
 pub(super) fn empty(status: StatusCode) -> Response<Body> {
     let mut response = Response::new(Body::empty());
     *response.status_mut() = status;
-    response
-        .headers_mut()
-        .insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
+    response.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
     response
 }
 
@@ -382,19 +361,15 @@ impl HealthServiceBuilder {
     /// The group and version under which Dubbo clients ask for the health service over Triple; both
     /// empty by default. A call that asks for another is UNIMPLEMENTED.
     pub fn triple_service(mut self, group: impl Into<String>, version: impl Into<String>) -> Self {
-        self.engine.service_key = triple::ServiceKey {
-            group: group.into(),
-            version: version.into(),
-        };
+        self.engine.service_key =
+            triple::ServiceKey { group: group.into(), version: version.into() };
         self
     }
 
     /// The service.
     #[must_use]
     pub fn build(self) -> HealthService {
-        HealthService {
-            engine: Arc::new(self.engine),
-        }
+        HealthService { engine: Arc::new(self.engine) }
     }
 }
 

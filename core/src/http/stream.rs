@@ -82,18 +82,10 @@ mod tests {
         for status in [Unknown, Serving, NotServing, ServiceUnknown] {
             for codec in [Codec::Proto, Codec::Json] {
                 let sealed = seal(0, encode_status(status, codec));
-                assert_eq!(
-                    envelope(Protocol::Grpc, codec, status),
-                    sealed,
-                    "{status} {codec:?}"
-                );
+                assert_eq!(envelope(Protocol::Grpc, codec, status), sealed, "{status} {codec:?}");
             }
             let text = base64(&seal(0, encode_status(status, Codec::Proto)));
-            assert_eq!(
-                envelope(Protocol::GrpcWebText, Codec::Proto, status),
-                text,
-                "{status}"
-            );
+            assert_eq!(envelope(Protocol::GrpcWebText, Codec::Proto, status), text, "{status}");
         }
     }
 }

@@ -81,10 +81,7 @@ impl Timer for ManualTimer {
     }
 
     fn sleep_until(&self, deadline: Instant) -> Pin<Box<dyn Sleep>> {
-        Box::pin(ManualSleep {
-            clock: Arc::clone(&self.0),
-            deadline,
-        })
+        Box::pin(ManualSleep { clock: Arc::clone(&self.0), deadline })
     }
 }
 
@@ -98,11 +95,7 @@ impl Future for ManualSleep {
 
     fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<()> {
         let now = *self.clock.lock().unwrap();
-        if now >= self.deadline {
-            Poll::Ready(())
-        } else {
-            Poll::Pending
-        }
+        if now >= self.deadline { Poll::Ready(()) } else { Poll::Pending }
     }
 }
 
@@ -133,10 +126,7 @@ pub(super) enum Step {
 
 impl Script {
     pub(super) fn new(steps: impl IntoIterator<Item = Step>) -> Self {
-        Self {
-            steps: steps.into_iter().collect(),
-            announced: None,
-        }
+        Self { steps: steps.into_iter().collect(), announced: None }
     }
 
     pub(super) fn of(data: &[u8]) -> Self {
@@ -165,8 +155,7 @@ impl http_body::Body for Script {
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.announced
-            .map_or_else(SizeHint::default, SizeHint::with_exact)
+        self.announced.map_or_else(SizeHint::default, SizeHint::with_exact)
     }
 }
 

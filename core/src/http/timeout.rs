@@ -36,9 +36,7 @@ fn number(digits: &[u8], max_len: usize) -> Result<u64, Fault> {
     if digits.is_empty() || digits.len() > max_len || !digits.iter().all(u8::is_ascii_digit) {
         return Err(Fault::BadTimeout);
     }
-    Ok(digits
-        .iter()
-        .fold(0, |number, digit| number * 10 + u64::from(digit - b'0')))
+    Ok(digits.iter().fold(0, |number, digit| number * 10 + u64::from(digit - b'0')))
 }
 
 #[cfg(test)]
@@ -62,19 +60,8 @@ mod tests {
         for (value, expected) in ok {
             assert_eq!(grpc(value.as_bytes()), Ok(expected), "{value:?}");
         }
-        for value in [
-            "S",
-            "1",
-            "100x",
-            "123456789S",
-            "-1S",
-            "+1S",
-            "1 S",
-            "1.5S",
-            " 1S",
-            "1s",
-            "é",
-        ] {
+        for value in ["S", "1", "100x", "123456789S", "-1S", "+1S", "1 S", "1.5S", " 1S", "1s", "é"]
+        {
             assert_eq!(grpc(value.as_bytes()), Err(Fault::BadTimeout), "{value:?}");
         }
     }
@@ -90,22 +77,8 @@ mod tests {
         for (value, expected) in ok {
             assert_eq!(millis(value.as_bytes()), Ok(expected), "{value:?}");
         }
-        for value in [
-            "abc",
-            "-1",
-            "+5",
-            "5.0",
-            "12345678901",
-            " 5",
-            "5 ",
-            "5m",
-            "0x5",
-        ] {
-            assert_eq!(
-                millis(value.as_bytes()),
-                Err(Fault::BadTimeout),
-                "{value:?}"
-            );
+        for value in ["abc", "-1", "+5", "5.0", "12345678901", " 5", "5 ", "5m", "0x5"] {
+            assert_eq!(millis(value.as_bytes()), Err(Fault::BadTimeout), "{value:?}");
         }
     }
 }

@@ -24,10 +24,7 @@ pub(super) struct ServiceKey {
 /// Reads the head of a call.
 pub(super) fn terms(headers: &HeaderMap) -> Result<Terms, Fault> {
     let encodings = connect::unary_encodings(headers)?;
-    match headers
-        .get(TRIPLE_PROTOCOL_VERSION)
-        .map(HeaderValue::as_bytes)
-    {
+    match headers.get(TRIPLE_PROTOCOL_VERSION).map(HeaderValue::as_bytes) {
         None | Some(b"" | b"0.1.0") => {}
         Some(_) => return Err(Fault::BadTripleVersion),
     }
@@ -35,19 +32,12 @@ pub(super) fn terms(headers: &HeaderMap) -> Result<Terms, Fault> {
         Some(value) => timeout::millis(value.as_bytes())?,
         None => None,
     };
-    Ok(Terms {
-        timeout,
-        ..encodings
-    })
+    Ok(Terms { timeout, ..encodings })
 }
 
 /// dubbo-js 3.0.0-alpha reads errors in a form of its own.
 pub(super) fn error_form(headers: &HeaderMap) -> ErrorForm {
-    if headers.contains_key(TRI_PROTOCOL_VERSION) {
-        ErrorForm::DubboJs
-    } else {
-        ErrorForm::Triple
-    }
+    if headers.contains_key(TRI_PROTOCOL_VERSION) { ErrorForm::DubboJs } else { ErrorForm::Triple }
 }
 
 impl ServiceKey {
@@ -100,14 +90,8 @@ mod tests {
             assert_eq!(outcome.is_ok(), expected, "{key:?} {group:?} {version:?}");
             if let Err(error) = outcome {
                 assert_eq!(error.code(), Code::Unimplemented);
-                assert!(
-                    error.message().contains(&format!("{:?}", key.group)),
-                    "{error}"
-                );
-                assert!(
-                    error.message().contains(&format!("{:?}", key.version)),
-                    "{error}"
-                );
+                assert!(error.message().contains(&format!("{:?}", key.group)), "{error}");
+                assert!(error.message().contains(&format!("{:?}", key.version)), "{error}");
             }
         }
     }

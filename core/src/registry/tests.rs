@@ -54,12 +54,7 @@ fn assert_as_new(registry: &Registry) {
     let ledger = registry.inner.lock();
     assert_eq!(ledger.records.len(), 1);
     assert_eq!(ledger.watchers, 0);
-    assert!(
-        ledger
-            .records
-            .values()
-            .all(|record| record.cell.is_vacant())
-    );
+    assert!(ledger.records.values().all(|record| record.cell.is_vacant()));
 }
 
 #[test]
@@ -86,11 +81,7 @@ fn rule_2_each_item_differs_from_the_one_before() {
     assert_eq!(task.poll(&mut watch), Poll::Pending);
     registry.set("svc", NotServing);
     registry.set("svc", Serving);
-    assert_eq!(
-        task.poll(&mut watch),
-        Poll::Pending,
-        "a change that was undone is not seen"
-    );
+    assert_eq!(task.poll(&mut watch), Poll::Pending, "a change that was undone is not seen");
     assert_eq!(registry.set("svc", Serving), Update::Unchanged);
     assert_eq!(task.woken(), 1, "setting what is set wakes nobody");
 }
@@ -173,11 +164,7 @@ fn rule_6_under_the_latch_streams_yield_not_serving_and_stay_open() {
     registry.shutdown();
     assert_eq!(poll(&mut old), READY(NotServing));
     assert_eq!(poll(&mut old), Poll::Pending);
-    assert_eq!(
-        poll(&mut unknown),
-        Poll::Pending,
-        "an unregistered name stays unknown"
-    );
+    assert_eq!(poll(&mut unknown), Poll::Pending, "an unregistered name stays unknown");
 
     let mut new = registry.watch("svc").unwrap();
     assert_eq!(poll(&mut new), READY(NotServing));
@@ -220,10 +207,7 @@ fn rule_6_after_close_a_watch_fails_without_a_message() {
     assert!(late.is_terminated());
     assert_eq!(poll(&mut late), Poll::Ready(None));
     let error = rpc::watch(&registry, OVERALL).unwrap_err();
-    assert_eq!(
-        (error.code(), error.message()),
-        (Code::Unavailable, "health service closed")
-    );
+    assert_eq!((error.code(), error.message()), (Code::Unavailable, "health service closed"));
     assert_eq!(registry.check(OVERALL), Some(Serving), "Check goes on");
     assert_eq!(registry.set("svc", Serving), Update::Changed);
 }
@@ -231,9 +215,7 @@ fn rule_6_after_close_a_watch_fails_without_a_message() {
 #[test]
 fn rule_7_a_million_watches_of_a_million_names_leave_nothing() {
     let registry = Registry::new();
-    let mut open: Vec<_> = (0..1000)
-        .map(|_| registry.watch("warm-up").unwrap())
-        .collect();
+    let mut open: Vec<_> = (0..1000).map(|_| registry.watch("warm-up").unwrap()).collect();
     for number in 0..1_000_000 {
         let mut watch = registry.watch(&format!("peer-chosen-{number}")).unwrap();
         if number % 3 == 0 {
@@ -271,11 +253,7 @@ fn rule_8_open_watchers_are_capped() {
     let _second = registry.watch("b").unwrap();
     let refused = registry.watch("c").unwrap_err();
     assert_eq!(RpcError::from(refused).code(), Code::ResourceExhausted);
-    assert_eq!(
-        registry.inner.lock().records.len(),
-        3,
-        "a refused name is not kept"
-    );
+    assert_eq!(registry.inner.lock().records.len(), 3, "a refused name is not kept");
     drop(first);
     assert!(registry.watch("c").is_ok());
 }
@@ -283,9 +261,8 @@ fn rule_8_open_watchers_are_capped() {
 #[test]
 fn every_watcher_of_a_crowd_is_woken_once() {
     let registry = Registry::new();
-    let mut watches: Vec<_> = (0..1_000)
-        .map(|_| (registry.watch("svc").unwrap(), Task::new()))
-        .collect();
+    let mut watches: Vec<_> =
+        (0..1_000).map(|_| (registry.watch("svc").unwrap(), Task::new())).collect();
     for (watch, task) in &mut watches {
         assert_eq!(task.poll(watch), READY(ServiceUnknown));
         assert_eq!(task.poll(watch), Poll::Pending);
@@ -355,20 +332,11 @@ fn the_latch_hides_and_keeps_what_is_set() {
     assert_eq!(registry.set("up", Unknown), Update::Hidden);
     assert_eq!(registry.set("up", Unknown), Update::Unchanged);
     assert_eq!(registry.set("new", Serving), Update::Changed);
-    assert_eq!(
-        registry.check("new"),
-        Some(NotServing),
-        "registered meanwhile, not shown"
-    );
+    assert_eq!(registry.check("new"), Some(NotServing), "registered meanwhile, not shown");
     assert_eq!(registry.check("nope"), None);
     registry.resume();
     registry.resume();
-    let shown = [
-        ("down", NotServing),
-        ("up", Unknown),
-        ("new", Serving),
-        ("", Serving),
-    ];
+    let shown = [("down", NotServing), ("up", Unknown), ("new", Serving), ("", Serving)];
     for (service, status) in shown {
         assert_eq!(registry.check(service), Some(status), "{service:?}");
     }
@@ -423,16 +391,9 @@ fn replace_is_one_step() {
     assert_eq!(poll(&mut stays), READY(Serving));
     registry.replace([("stays", Serving), ("new", Unknown), ("new", NotServing)]);
     assert_eq!(poll(&mut gone), READY(ServiceUnknown));
-    assert_eq!(
-        poll(&mut stays),
-        Poll::Pending,
-        "what stays as it is, is not told"
-    );
+    assert_eq!(poll(&mut stays), Poll::Pending, "what stays as it is, is not told");
     let listed: Vec<_> = registry.list().unwrap();
-    assert_eq!(
-        listed,
-        [("new".into(), NotServing), ("stays".into(), Serving)]
-    );
+    assert_eq!(listed, [("new".into(), NotServing), ("stays".into(), Serving)]);
     drop(gone);
     assert_eq!(registry.inner.lock().records.len(), 2);
 }
@@ -449,16 +410,10 @@ fn replace_begins_startup_anew() {
     assert!(registry.has_served(OVERALL), "latched");
     registry.remove(OVERALL);
     registry.set(OVERALL, NotServing);
-    assert!(
-        !registry.has_served(OVERALL),
-        "a service registered anew starts anew"
-    );
+    assert!(!registry.has_served(OVERALL), "a service registered anew starts anew");
     registry.shutdown();
     registry.replace([("late", Serving)]);
-    assert!(
-        !registry.has_served("late"),
-        "what the latch hides was not served"
-    );
+    assert!(!registry.has_served("late"), "what the latch hides was not served");
     registry.resume();
     assert!(registry.has_served("late"));
 }
@@ -470,11 +425,7 @@ fn list_is_sorted_and_limited() {
     registry.set("a", Unknown);
     drop(registry.watch("watched only").unwrap());
     let _held = registry.hold("held only", "x");
-    let expected = [
-        ("".into(), Serving),
-        ("a".into(), Unknown),
-        ("b".into(), NotServing),
-    ];
+    let expected = [("".into(), Serving), ("a".into(), Unknown), ("b".into(), NotServing)];
     assert_eq!(registry.list().unwrap(), expected);
     registry.set("c", Serving);
     assert_eq!(registry.list().unwrap_err().code(), Code::ResourceExhausted);
@@ -498,12 +449,7 @@ fn transitions_tell_what_changed_and_why() {
     registry.replace([("", Serving), ("new", NotServing)]);
     let told = |transition: Transition| {
         assert_eq!(transition.lost, 0);
-        (
-            transition.service.to_string(),
-            transition.from,
-            transition.to,
-            transition.cause,
-        )
+        (transition.service.to_string(), transition.from, transition.to, transition.cause)
     };
     let mut seen = Vec::new();
     let mut sequence = None;
@@ -515,10 +461,7 @@ fn transitions_tell_what_changed_and_why() {
     let svc = |from, to, cause| ("svc".to_owned(), from, to, cause);
     let all = |from, to, cause| (String::new(), from, to, cause);
     // The order within one step that changes several services is not promised.
-    let step = seen
-        .iter()
-        .position(|(.., cause)| *cause == Cause::Shutdown)
-        .unwrap();
+    let step = seen.iter().position(|(.., cause)| *cause == Cause::Shutdown).unwrap();
     seen[step..step + 2].sort_by(|a, b| a.0.cmp(&b.0));
     seen[step + 2..step + 4].sort_by(|a, b| a.0.cmp(&b.0));
     let expected = [
@@ -530,12 +473,7 @@ fn transitions_tell_what_changed_and_why() {
         all(NotServing, Serving, Cause::Resumed),
         svc(NotServing, Unknown, Cause::Resumed),
         svc(Unknown, ServiceUnknown, Cause::Removed),
-        (
-            "new".to_owned(),
-            ServiceUnknown,
-            NotServing,
-            Cause::Replaced,
-        ),
+        ("new".to_owned(), ServiceUnknown, NotServing, Cause::Replaced),
     ];
     assert_eq!(seen, expected);
 }
@@ -556,11 +494,7 @@ fn a_slow_reader_of_transitions_loses_the_oldest_and_is_told() {
     assert_eq!(next(&mut quick).lost, 0);
     drop(slow);
     registry.set("svc", Serving);
-    assert_eq!(
-        registry.inner.lock().feeds.open_feeds(),
-        1,
-        "a dropped feed is forgotten"
-    );
+    assert_eq!(registry.inner.lock().feeds.open_feeds(), 1, "a dropped feed is forgotten");
     drop(registry);
     let mut quick = pin!(quick);
     let rest = block_on(async { quick.as_mut().count().await });
@@ -586,16 +520,8 @@ fn concurrent_setters_keep_transitions_in_order() {
     let mut next = 0;
     while let Some(transition) = block_on(feed.next()) {
         assert_eq!(transition.lost, 0);
-        assert!(
-            next == 0 || transition.sequence == next,
-            "{} after {next}",
-            transition.sequence
-        );
+        assert!(next == 0 || transition.sequence == next, "{} after {next}", transition.sequence);
         next = transition.sequence + 1;
     }
-    assert_eq!(
-        next,
-        2 + 3 * 4_000,
-        "the first transition registered the overall service"
-    );
+    assert_eq!(next, 2 + 3 * 4_000, "the first transition registered the overall service");
 }

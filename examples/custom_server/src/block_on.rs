@@ -69,9 +69,6 @@ mod tests {
 
     #[test]
     fn a_future_that_needs_longer_is_given_up() {
-        assert_eq!(
-            block_on_for(pending::<()>(), Duration::from_millis(10)),
-            None
-        );
+        assert_eq!(block_on_for(pending::<()>(), Duration::from_millis(10)), None);
     }
 }

@@ -47,11 +47,7 @@ impl<'i, 's> RequestBody<'i, 's> {
             Length::Chunked => Left::ChunkSize,
         };
         let waiting = (head.expects_continue && left != Left::Nothing).then_some(stream);
-        Self {
-            input,
-            left,
-            waiting,
-        }
+        Self { input, left, waiting }
     }
 
     /// Whether the body was read to its end, so that the next request follows on the connection.
@@ -69,11 +65,7 @@ impl<'i, 's> RequestBody<'i, 's> {
                 Left::Bytes(length) => {
                     let bytes = self.input.take_bytes(length)?;
                     let left = length.saturating_sub(bytes.len() as u64);
-                    self.left = if left == 0 {
-                        Left::Nothing
-                    } else {
-                        Left::Bytes(left)
-                    };
+                    self.left = if left == 0 { Left::Nothing } else { Left::Bytes(left) };
                     return Ok(Some(bytes));
                 }
                 Left::Chunk(0) => {

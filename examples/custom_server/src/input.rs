@@ -33,11 +33,7 @@ pub(crate) enum InputError {
 
 impl<'s> Input<'s> {
     pub(crate) fn new(stream: &'s TcpStream) -> Self {
-        Self {
-            stream,
-            arrived: BytesMut::new(),
-            deadline: Instant::now(),
-        }
+        Self { stream, arrived: BytesMut::new(), deadline: Instant::now() }
     }
 
     /// Sets the instant after which nothing more is waited for.
@@ -57,9 +53,7 @@ impl<'s> Input<'s> {
                 return Ok(value);
             }
             if self.arrived.len() >= MAX_PIECE {
-                return Err(InputError::Refused(
-                    StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
-                ));
+                return Err(InputError::Refused(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE));
             }
             self.read()?;
         }
@@ -71,10 +65,7 @@ impl<'s> Input<'s> {
             self.read()?;
         }
         let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-        Ok(self
-            .arrived
-            .split_to(limit.min(self.arrived.len()))
-            .freeze())
+        Ok(self.arrived.split_to(limit.min(self.arrived.len())).freeze())
     }
 
     /// Reads on, only to throw it away, until the peer closes or the deadline passes.

@@ -59,9 +59,9 @@ fn parse(arrived: &[u8]) -> Result<Option<(usize, Request<()>)>, InputError> {
             Ok(Some((length, request)))
         }
         Ok(httparse::Status::Partial) => Ok(None),
-        Err(httparse::Error::TooManyHeaders) => Err(InputError::Refused(
-            StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
-        )),
+        Err(httparse::Error::TooManyHeaders) => {
+            Err(InputError::Refused(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE))
+        }
         Err(_) => Err(BAD_REQUEST),
     }
 }
@@ -71,16 +71,10 @@ fn convert(parsed: &httparse::Request<'_, '_>) -> Option<Request<()>> {
     let mut request = Request::new(());
     *request.method_mut() = Method::from_bytes(parsed.method?.as_bytes()).ok()?;
     *request.uri_mut() = Uri::try_from(parsed.path?).ok()?;
-    *request.version_mut() = if parsed.version? == 0 {
-        Version::HTTP_10
-    } else {
-        Version::HTTP_11
-    };
+    *request.version_mut() = if parsed.version? == 0 { Version::HTTP_10 } else { Version::HTTP_11 };
     for header in &*parsed.headers {
         let name = HeaderName::from_bytes(header.name.as_bytes()).ok()?;
-        request
-            .headers_mut()
-            .append(name, HeaderValue::from_bytes(header.value).ok()?);
+        request.headers_mut().append(name, HeaderValue::from_bytes(header.value).ok()?);
     }
     Some(request)
 }
@@ -103,23 +97,12 @@ fn length(headers: &HeaderMap) -> Result<Length, InputError> {
 fn digits(value: &HeaderValue) -> Option<u64> {
     let text = value.to_str().ok()?;
     // `parse` alone would also take "+5".
-    if text.bytes().all(|byte| byte.is_ascii_digit()) {
-        text.parse().ok()
-    } else {
-        None
-    }
+    if text.bytes().all(|byte| byte.is_ascii_digit()) { text.parse().ok() } else { None }
 }
 
 fn has_token(headers: &HeaderMap, name: HeaderName, token: &str) -> bool {
-    let mut values = headers
-        .get_all(name)
-        .iter()
-        .filter_map(|value| value.to_str().ok());
-    values.any(|value| {
-        value
-            .split(',')
-            .any(|it| it.trim().eq_ignore_ascii_case(token))
-    })
+    let mut values = headers.get_all(name).iter().filter_map(|value| value.to_str().ok());
+    values.any(|value| value.split(',').any(|it| it.trim().eq_ignore_ascii_case(token)))
 }
 
 const BAD_REQUEST: InputError = InputError::Refused(StatusCode::BAD_REQUEST);
@@ -144,10 +127,7 @@ mod tests {
         for (lines, expected) in rows {
             let mut headers = HeaderMap::new();
             for (name, value) in lines.lines().filter_map(|line| line.split_once(": ")) {
-                headers.append(
-                    HeaderName::from_static(name),
-                    HeaderValue::from_static(value),
-                );
+                headers.append(HeaderName::from_static(name), HeaderValue::from_static(value));
             }
             let found = length(&headers).map_err(|error| match error {
                 InputError::Refused(status) => status.as_u16(),

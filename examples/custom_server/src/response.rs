@@ -54,10 +54,7 @@ where
     let (mut parts, mut body) = response.into_parts();
     let length = body.size_hint().exact();
     let chunked = length.is_none() && asked.takes_chunks;
-    let closes = parts
-        .headers
-        .get(CONNECTION)
-        .is_some_and(|value| value == "close");
+    let closes = parts.headers.get(CONNECTION).is_some_and(|value| value == "close");
     let keep_alive = asked.keep_alive && !closes && (length.is_some() || chunked);
     complete(&mut parts, length, chunked, keep_alive);
 
@@ -139,9 +136,7 @@ fn complete(parts: &mut Parts, length: Option<u64>, chunked: bool, keep_alive: b
     } else if let Some(length) = length
         && parts.status != StatusCode::NO_CONTENT
     {
-        headers
-            .entry(CONTENT_LENGTH)
-            .or_insert_with(|| length.into());
+        headers.entry(CONTENT_LENGTH).or_insert_with(|| length.into());
     }
     if !keep_alive {
         headers.insert(CONNECTION, HeaderValue::from_static("close"));

@@ -72,16 +72,8 @@ fn a_status_from_standard_input_is_what_peers_see() {
     assert_eq!(server.tell("greet.GreetService NOT_SERVING"), "Changed");
     assert_eq!(peer.ask(CHECK).body, r#"{"status":"NOT_SERVING"}"#);
     assert_eq!(server.tell("NOT_SERVING"), "Changed");
-    assert_eq!(
-        peer.ask("GET /readyz HTTP/1.1\r\nhost: test\r\n\r\n")
-            .status,
-        503
-    );
-    assert!(
-        server
-            .tell("greet.GreetService GREEN")
-            .contains("no status")
-    );
+    assert_eq!(peer.ask("GET /readyz HTTP/1.1\r\nhost: test\r\n\r\n").status, 503);
+    assert!(server.tell("greet.GreetService GREEN").contains("no status"));
 }
 
 #[test]
@@ -89,18 +81,12 @@ fn a_watch_brings_every_change_as_its_own_chunk() {
     let mut server = Server::start(&[]);
     let mut watcher = server.connect();
     watcher.send(WATCH);
-    assert_eq!(
-        watcher.read_head().header("transfer-encoding"),
-        Some("chunked")
-    );
+    assert_eq!(watcher.read_head().header("transfer-encoding"), Some("chunked"));
     assert_eq!(watcher.read_chunk(), "\0\0\0\0\x14{\"status\":\"SERVING\"}");
     for status in ["NOT_SERVING", "SERVING"] {
         server.tell(&format!("greet.GreetService {status}"));
         let message = format!("{{\"status\":\"{status}\"}}");
-        let prefix = format!(
-            "\0\0\0\0{}",
-            char::from(u8::try_from(message.len()).unwrap())
-        );
+        let prefix = format!("\0\0\0\0{}", char::from(u8::try_from(message.len()).unwrap()));
         assert_eq!(watcher.read_chunk(), prefix + &message);
     }
 }
@@ -125,16 +111,10 @@ fn a_watcher_that_leaves_gives_its_thread_back() {
 #[test]
 fn a_port_in_use_is_an_error_that_says_what_to_do() {
     let server = Server::start(&[]);
-    let output = Command::new(PROGRAM)
-        .args(["--listen", &server.address])
-        .output()
-        .unwrap();
+    let output = Command::new(PROGRAM).args(["--listen", &server.address]).output().unwrap();
     assert_eq!(output.status.code(), Some(1));
     let error = String::from_utf8(output.stderr).unwrap();
-    assert!(
-        error.starts_with(&format!("error: cannot listen on {}", server.address)),
-        "{error}"
-    );
+    assert!(error.starts_with(&format!("error: cannot listen on {}", server.address)), "{error}");
     assert!(error.contains("--listen"), "{error}");
 }
 
@@ -162,18 +142,12 @@ fn what_is_not_http_is_refused_and_the_server_goes_on() {
         ("\x16\x03\x01\x02\x00 a TLS hello\r\n\r\n", 400),
         ("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 400),
         ("GET /readyz HTTP/1.1\r\n\r\n", 400),
-        (
-            "GET /readyz HTTP/1.1\r\nhost: test\r\n space: 1\r\n\r\n",
-            400,
-        ),
+        ("GET /readyz HTTP/1.1\r\nhost: test\r\n space: 1\r\n\r\n", 400),
         (
             "POST / HTTP/1.1\r\nhost: test\r\ncontent-length: 1\r\ntransfer-encoding: chunked\r\n\r\n",
             400,
         ),
-        (
-            "POST / HTTP/1.1\r\nhost: test\r\ntransfer-encoding: gzip\r\n\r\n",
-            501,
-        ),
+        ("POST / HTTP/1.1\r\nhost: test\r\ntransfer-encoding: gzip\r\n\r\n", 501),
         (long.as_str(), 431),
     ];
     for (request, status) in rows {
@@ -193,22 +167,11 @@ fn peers_beyond_the_bound_wait_their_turn() {
 
     let mut second = server.connect();
     second.send(CHECK);
-    second
-        .stream
-        .get_ref()
-        .set_read_timeout(Some(Duration::from_millis(200)))
-        .unwrap();
-    assert!(
-        second.stream.fill_buf().is_err(),
-        "answered while the only thread was taken"
-    );
+    second.stream.get_ref().set_read_timeout(Some(Duration::from_millis(200))).unwrap();
+    assert!(second.stream.fill_buf().is_err(), "answered while the only thread was taken");
 
     drop(first);
-    second
-        .stream
-        .get_ref()
-        .set_read_timeout(Some(PATIENCE))
-        .unwrap();
+    second.stream.get_ref().set_read_timeout(Some(PATIENCE)).unwrap();
     assert_eq!(second.read_answer(true).status, 200);
 }
 
@@ -219,27 +182,13 @@ fn no_async_runtime_is_in_the_tree() {
         .args(["--edges", "normal", "--prefix", "none", "--format", "{p}"])
         .output()
         .unwrap();
-    assert!(
-        tree.status.success(),
-        "{}",
-        String::from_utf8_lossy(&tree.stderr)
-    );
+    assert!(tree.status.success(), "{}", String::from_utf8_lossy(&tree.stderr));
     let tree = String::from_utf8(tree.stdout).unwrap();
-    let names: Vec<_> = tree
-        .lines()
-        .filter_map(|line| line.split(' ').next())
-        .collect();
+    let names: Vec<_> = tree.lines().filter_map(|line| line.split(' ').next()).collect();
     assert!(names.contains(&"health-core"), "{tree}");
-    for runtime in [
-        "tokio",
-        "smol",
-        "async-std",
-        "async-io",
-        "mio",
-        "hyper",
-        "h2",
-        "futures-executor",
-    ] {
+    for runtime in
+        ["tokio", "smol", "async-std", "async-io", "mio", "hyper", "h2", "futures-executor"]
+    {
         assert!(!names.contains(&runtime), "{runtime} in\n{tree}");
     }
 }
@@ -265,26 +214,15 @@ impl Server {
         let mut output = BufReader::new(process.stdout.take().unwrap());
         let mut line = String::new();
         output.read_line(&mut line).unwrap();
-        let address = line
-            .trim()
-            .strip_prefix("listening on ")
-            .unwrap()
-            .to_owned();
-        Self {
-            process,
-            input,
-            output,
-            address,
-        }
+        let address = line.trim().strip_prefix("listening on ").unwrap().to_owned();
+        Self { process, input, output, address }
     }
 
     fn connect(&self) -> Peer {
         let stream = TcpStream::connect(&self.address).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         stream.set_nodelay(true).unwrap();
-        Peer {
-            stream: BufReader::new(stream),
-        }
+        Peer { stream: BufReader::new(stream) }
     }
 
     fn tell(&mut self, line: &str) -> String {
@@ -343,11 +281,7 @@ impl Peer {
         loop {
             let line = self.line();
             if line.is_empty() {
-                return Answer {
-                    status,
-                    headers,
-                    body: String::new(),
-                };
+                return Answer { status, headers, body: String::new() };
             }
             let (name, value) = line.split_once(": ").unwrap();
             headers.push((name.to_owned(), value.to_owned()));
@@ -374,10 +308,7 @@ impl Peer {
 
 impl Answer {
     fn header(&self, name: &str) -> Option<&str> {
-        self.headers
-            .iter()
-            .find(|header| header.0 == name)
-            .map(|header| header.1.as_str())
+        self.headers.iter().find(|header| header.0 == name).map(|header| header.1.as_str())
     }
 }
 

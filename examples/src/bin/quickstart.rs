@@ -5,11 +5,7 @@
 //! cargo run --release -p health-examples
 //! ```
 
-#![expect(
-    clippy::print_stderr,
-    clippy::print_stdout,
-    reason = "the program shows what happens"
-)]
+#![expect(clippy::print_stderr, clippy::print_stdout, reason = "the program shows what happens")]
 
 use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
@@ -197,9 +193,7 @@ fn dialable(listening: SocketAddr) -> SocketAddr {
 }
 
 fn seconds(text: &str) -> Result<Duration, String> {
-    let seconds: f64 = text
-        .parse()
-        .map_err(|_| "not a number of seconds".to_owned())?;
+    let seconds: f64 = text.parse().map_err(|_| "not a number of seconds".to_owned())?;
     Duration::try_from_secs_f64(seconds).map_err(|error| error.to_string())
 }
 

@@ -69,19 +69,9 @@ async fn main() -> Result<(), Box<dyn Error>> {
 fn subject_beside() -> Result<PathBuf, Box<dyn Error>> {
     // `cargo run` builds one program only, and says where cargo itself is.
     if let Some(cargo) = env::var_os("CARGO") {
-        let profile = if cfg!(debug_assertions) {
-            "dev"
-        } else {
-            "release"
-        };
+        let profile = if cfg!(debug_assertions) { "dev" } else { "release" };
         let built = Command::new(cargo)
-            .args([
-                "build",
-                "--package",
-                env!("CARGO_PKG_NAME"),
-                "--bin",
-                "subject",
-            ])
+            .args(["build", "--package", env!("CARGO_PKG_NAME"), "--bin", "subject"])
             .args(["--profile", profile])
             .status()?;
         if !built.success() {

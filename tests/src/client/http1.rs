@@ -76,10 +76,7 @@ impl Call {
             if !(100..200).contains(&head.status) {
                 self.framing = framing(&head, self.is_head)?;
                 let ends_stream = matches!(self.framing, Framing::Ended | Framing::Length(0));
-                return Ok(Head {
-                    ends_stream,
-                    ..head
-                });
+                return Ok(Head { ends_stream, ..head });
             }
         }
     }
@@ -102,11 +99,7 @@ impl Call {
                 }
                 Framing::ChunkSize => {
                     let size = parse_chunk_size(&self.take_until(b"\r\n").await?)?;
-                    self.framing = if size == 0 {
-                        Framing::Trailers
-                    } else {
-                        Framing::Chunk(size)
-                    };
+                    self.framing = if size == 0 { Framing::Trailers } else { Framing::Chunk(size) };
                 }
                 Framing::Chunk(0) => {
                     if !self.take_until(b"\r\n").await?.is_empty() {
@@ -134,11 +127,7 @@ impl Call {
     /// Takes the bytes before `mark`, and `mark` itself away.
     async fn take_until(&mut self, mark: &[u8]) -> io::Result<Bytes> {
         loop {
-            if let Some(at) = self
-                .buffer
-                .windows(mark.len())
-                .position(|window| window == mark)
-            {
+            if let Some(at) = self.buffer.windows(mark.len()).position(|window| window == mark) {
                 let line = self.buffer.split_to(at).freeze();
                 let _ = self.buffer.split_to(mark.len());
                 return Ok(line);
@@ -158,13 +147,9 @@ impl Call {
     /// Takes what is there, at most `limit` bytes, and at least one.
     async fn take_some(&mut self, limit: u64) -> io::Result<Bytes> {
         if self.buffer.is_empty() && !self.fill().await? {
-            return Err(broken(format!(
-                "the connection was closed {limit} bytes too early"
-            )));
+            return Err(broken(format!("the connection was closed {limit} bytes too early")));
         }
-        let length = usize::try_from(limit)
-            .unwrap_or(usize::MAX)
-            .min(self.buffer.len());
+        let length = usize::try_from(limit).unwrap_or(usize::MAX).min(self.buffer.len());
         Ok(self.buffer.split_to(length).freeze())
     }
 
@@ -188,10 +173,8 @@ pub(crate) fn serialize(request: &Request, host: &str) -> Vec<u8> {
     for (name, value) in &request.headers {
         head.push_str(&format!("{name}: {value}\r\n"));
     }
-    let has_framing = request
-        .claimed_length()
-        .or_else(|| request.header("transfer-encoding"))
-        .is_some();
+    let has_framing =
+        request.claimed_length().or_else(|| request.header("transfer-encoding")).is_some();
     if !has_framing && (request.method == "POST" || !request.body.is_empty()) {
         head.push_str(&format!("content-length: {}\r\n", request.body.len()));
     }
@@ -203,9 +186,7 @@ pub(crate) fn serialize(request: &Request, host: &str) -> Vec<u8> {
 
 fn parse_head(bytes: &[u8]) -> io::Result<Head> {
     let text = bytes.escape_ascii().to_string();
-    let mut lines = bytes
-        .split(|byte| *byte == b'\n')
-        .map(|line| line.trim_ascii_end());
+    let mut lines = bytes.split(|byte| *byte == b'\n').map(|line| line.trim_ascii_end());
     let status = lines
         .next()
         .and_then(|line| line.strip_prefix(b"HTTP/1.1 "))
@@ -217,20 +198,11 @@ fn parse_head(bytes: &[u8]) -> io::Result<Head> {
     for line in lines {
         parse_field(line, &mut headers)?;
     }
-    Ok(Head {
-        status,
-        headers,
-        ends_stream: false,
-    })
+    Ok(Head { status, headers, ends_stream: false })
 }
 
 fn parse_field(line: &[u8], fields: &mut Fields) -> io::Result<()> {
-    let bad = || {
-        broken(format!(
-            "no header field: {:?}",
-            line.escape_ascii().to_string()
-        ))
-    };
+    let bad = || broken(format!("no header field: {:?}", line.escape_ascii().to_string()));
     let colon = line.iter().position(|byte| *byte == b':').ok_or_else(bad)?;
     let (name, value) = line.split_at(colon);
     let name = str::from_utf8(name).map_err(|_| bad())?;
@@ -255,9 +227,9 @@ fn framing(head: &Head, is_head: bool) -> io::Result<Framing> {
     let length = head.headers.value("content-length");
     match (head.headers.value("transfer-encoding").as_deref(), length) {
         (Some("chunked"), None) => Ok(Framing::ChunkSize),
-        (Some(coding), length) => Err(broken(format!(
-            "transfer-encoding {coding:?} with content-length {length:?}"
-        ))),
+        (Some(coding), length) => {
+            Err(broken(format!("transfer-encoding {coding:?} with content-length {length:?}")))
+        }
         (None, Some(length)) => length
             .parse()
             .map(Framing::Length)

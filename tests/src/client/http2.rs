@@ -26,9 +26,7 @@ pub(crate) struct Call {
 
 impl std::fmt::Debug for Call {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Call")
-            .field("body", &self.body)
-            .finish_non_exhaustive()
+        f.debug_struct("Call").field("body", &self.body).finish_non_exhaustive()
     }
 }
 
@@ -36,9 +34,7 @@ impl Call {
     pub(super) async fn start(address: SocketAddr, request: &Request) -> io::Result<Self> {
         let (requests, connection) = connect(address).await?;
         let mut requests = requests.ready().await.map_err(io::Error::other)?;
-        let claimed = request
-            .claimed_length()
-            .and_then(|length| length.parse().ok());
+        let claimed = request.claimed_length().and_then(|length| length.parse().ok());
         // A body that is longer than what is sent would be malformed if it ended here.
         let ends = claimed.is_none_or(|length: u64| length <= request.body.len() as u64);
         let head = request_head(request, address)?;
@@ -49,47 +45,28 @@ impl Call {
             let body = Bytes::copy_from_slice(&request.body);
             sender.send_data(body, ends).map_err(io::Error::other)?;
         }
-        Ok(Self {
-            response: Some(response),
-            body: None,
-            _sender: sender,
-            connection,
-        })
+        Ok(Self { response: Some(response), body: None, _sender: sender, connection })
     }
 
     pub(super) async fn head(&mut self) -> io::Result<Head> {
-        let response = self
-            .response
-            .take()
-            .ok_or_else(|| broken("the head was taken before"))?;
+        let response = self.response.take().ok_or_else(|| broken("the head was taken before"))?;
         let (parts, body) = response.await.map_err(io::Error::other)?.into_parts();
         // Every DATA frame waits in the stream until it is taken, an empty one too, so only
         // END_STREAM on the header block itself shows here.
         let ends_stream = body.is_end_stream();
         self.body = Some(body);
         let headers = fields(&parts.headers);
-        Ok(Head {
-            status: parts.status.as_u16(),
-            headers,
-            ends_stream,
-        })
+        Ok(Head { status: parts.status.as_u16(), headers, ends_stream })
     }
 
     pub(super) async fn piece(&mut self) -> io::Result<Piece> {
-        let body = self
-            .body
-            .as_mut()
-            .ok_or_else(|| broken("the head was not taken yet"))?;
+        let body = self.body.as_mut().ok_or_else(|| broken("the head was not taken yet"))?;
         if let Some(data) = body.data().await {
             let data = data.map_err(io::Error::other)?;
-            body.flow_control()
-                .release_capacity(data.len())
-                .map_err(io::Error::other)?;
+            body.flow_control().release_capacity(data.len()).map_err(io::Error::other)?;
             return Ok(Piece::Body(data));
         }
-        let trailers = poll_fn(|cx| body.poll_trailers(cx))
-            .await
-            .map_err(io::Error::other)?;
+        let trailers = poll_fn(|cx| body.poll_trailers(cx)).await.map_err(io::Error::other)?;
         Ok(trailers.map_or(Piece::End, |trailers| Piece::Trailers(fields(&trailers))))
     }
 }
@@ -106,9 +83,7 @@ pub(crate) async fn connect(
 ) -> io::Result<(SendRequest<Bytes>, JoinHandle<()>)> {
     let stream = TcpStream::connect(address).await?;
     stream.set_nodelay(true)?;
-    let (requests, connection) = h2::client::handshake(stream)
-        .await
-        .map_err(io::Error::other)?;
+    let (requests, connection) = h2::client::handshake(stream).await.map_err(io::Error::other)?;
     let driver = tokio::spawn(async move {
         // How a connection ended, each of its streams tells.
         let _ = connection.await;

@@ -82,11 +82,7 @@ fn judge_stream(vector: &Vector, reply: &Reply, found: &mut Vec<Mismatch>) -> Op
         BodyEncoding::GrpcWebText => match envelope::decode_text(&reply.body) {
             Ok((bytes, [])) => bytes,
             Ok((_, rest)) => {
-                found.push(Mismatch::new(
-                    "body",
-                    &"whole groups of base64",
-                    &shown(rest),
-                ));
+                found.push(Mismatch::new("body", &"whole groups of base64", &shown(rest)));
                 return None;
             }
             Err(why) => {
@@ -97,11 +93,7 @@ fn judge_stream(vector: &Vector, reply: &Reply, found: &mut Vec<Mismatch>) -> Op
     };
     let (mut envelopes, rest) = envelope::split(&bytes);
     if !rest.is_empty() {
-        found.push(Mismatch::new(
-            "body",
-            &"whole frames",
-            &format!("{} left over", shown(rest)),
-        ));
+        found.push(Mismatch::new("body", &"whole frames", &format!("{} left over", shown(rest))));
     }
     // Where no trailers are due, their frame is one frame too many.
     let has_trailers = vector.is_grpc_web() && vector.response.trailers.is_some();
@@ -111,20 +103,11 @@ fn judge_stream(vector: &Vector, reply: &Reply, found: &mut Vec<Mismatch>) -> Op
             found.push(Mismatch::new("frames", &expected.len(), &envelopes.len()));
         }
         for (number, (frame, came)) in expected.iter().zip(&envelopes).enumerate() {
-            judge_frame(
-                &format!("frame {number}"),
-                frame,
-                came,
-                vector,
-                reply,
-                found,
-            );
+            judge_frame(&format!("frame {number}"), frame, came, vector, reply, found);
         }
     }
     let trailers = envelope::web_trailers(&trailers?.payload);
-    trailers
-        .map_err(|why| found.push(Mismatch::new("trailer frame", &"header lines", &why)))
-        .ok()
+    trailers.map_err(|why| found.push(Mismatch::new("trailer frame", &"header lines", &why))).ok()
 }
 
 fn judge_frame(
@@ -135,11 +118,7 @@ fn judge_frame(
     reply: &Reply,
     found: &mut Vec<Mismatch>,
 ) {
-    let mask = if vector.flags_exact {
-        0xff
-    } else {
-        !COMPRESSED
-    };
+    let mask = if vector.flags_exact { 0xff } else { !COMPRESSED };
     if came.flags & mask != expected.flags & mask {
         let [expected, came] = [expected.flags, came.flags].map(|flags| format!("{flags:#04x}"));
         found.push(Mismatch::new(format!("{what} flags"), &expected, &came));
@@ -166,9 +145,8 @@ fn message(frame: &Envelope, reply: &Reply) -> Result<Vec<u8>, String> {
         return Ok(frame.payload.clone());
     }
     let headers = &reply.head.headers;
-    let coding = ["grpc-encoding", "connect-content-encoding"]
-        .iter()
-        .find_map(|name| headers.value(name));
+    let coding =
+        ["grpc-encoding", "connect-content-encoding"].iter().find_map(|name| headers.value(name));
     envelope::decompress(&frame.payload, coding.as_deref())
 }
 
@@ -176,19 +154,11 @@ fn message(frame: &Envelope, reply: &Reply) -> Result<Vec<u8>, String> {
 fn judge_map(what: &str, expected: &[u8], came: &[u8], found: &mut Vec<Mismatch>) {
     let statuses = |bytes: &[u8]| -> Result<BTreeMap<String, i32>, String> {
         let list = HealthListResponse::decode(bytes).map_err(|error| error.to_string())?;
-        Ok(list
-            .statuses
-            .into_iter()
-            .map(|(name, entry)| (name, entry.status))
-            .collect())
+        Ok(list.statuses.into_iter().map(|(name, entry)| (name, entry.status)).collect())
     };
     let (expected, came) = (statuses(expected), statuses(came));
     if expected != came || came.is_err() {
-        found.push(Mismatch::new(
-            what,
-            &format!("{expected:?}"),
-            &format!("{came:?}"),
-        ));
+        found.push(Mismatch::new(what, &format!("{expected:?}"), &format!("{came:?}")));
     }
 }
 

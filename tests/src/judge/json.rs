@@ -27,13 +27,11 @@ fn compare_at(
         (Value::Object(expected), Value::Object(came)) => {
             compare_objects(path, expected, came, rule)
         }
-        (Value::Array(expected), Value::Array(came)) if expected.len() == came.len() => expected
-            .iter()
-            .zip(came)
-            .enumerate()
-            .try_for_each(|(at, (expected, came))| {
+        (Value::Array(expected), Value::Array(came)) if expected.len() == came.len() => {
+            expected.iter().zip(came).enumerate().try_for_each(|(at, (expected, came))| {
                 compare_at(&format!("{path}[{at}]"), expected, came, rule)
-            }),
+            })
+        }
         _ if expected == came => Ok(()),
         _ => Err((path.to_owned(), expected.to_string(), came.to_string())),
     }
@@ -53,11 +51,9 @@ fn compare_objects(
         compare_at(&path, expected, came, rule)?;
     }
     match came.iter().find(|(key, _)| !expected.contains_key(*key)) {
-        Some((key, came)) if rule == BodyMatch::Exact => Err((
-            format!("{path}.{key}"),
-            "nothing".to_owned(),
-            came.to_string(),
-        )),
+        Some((key, came)) if rule == BodyMatch::Exact => {
+            Err((format!("{path}.{key}"), "nothing".to_owned(), came.to_string()))
+        }
         _ => Ok(()),
     }
 }
@@ -65,24 +61,15 @@ fn compare_objects(
 /// `{"regex": ".."}` in the place of a string.
 fn pattern(expected: &Map<String, Value>) -> Option<&str> {
     let only = expected.len() == 1;
-    expected
-        .get("regex")
-        .filter(|_| only)
-        .and_then(Value::as_str)
+    expected.get("regex").filter(|_| only).and_then(Value::as_str)
 }
 
 fn compare_pattern(path: &str, pattern: &str, came: &Value) -> Result<(), Difference> {
-    let matched = pattern_of(pattern).map(|pattern| {
-        came.as_str()
-            .is_some_and(|text| pattern.is_match(text).unwrap_or(false))
-    });
+    let matched = pattern_of(pattern)
+        .map(|pattern| came.as_str().is_some_and(|text| pattern.is_match(text).unwrap_or(false)));
     match matched {
         Ok(true) => Ok(()),
-        Ok(false) => Err((
-            path.to_owned(),
-            format!("a match of /{pattern}/"),
-            came.to_string(),
-        )),
+        Ok(false) => Err((path.to_owned(), format!("a match of /{pattern}/"), came.to_string())),
         Err(error) => Err((path.to_owned(), error, came.to_string())),
     }
 }
@@ -107,37 +94,22 @@ mod tests {
             (json!({"m": {"regex": "."}}), json!({"m": "x"}), true, true),
             (json!({"m": {"regex": "."}}), json!({"m": ""}), false, false),
             (json!({"m": {"regex": "."}}), json!({"m": 1}), false, false),
-            (
-                json!({"m": {"regex": "("}}),
-                json!({"m": "("}),
-                false,
-                false,
-            ),
+            (json!({"m": {"regex": "("}}), json!({"m": "("}), false, false),
             (json!({"m": {"regex": "."}}), json!({}), false, false),
         ];
         for (expected, came, exact, subset) in rows {
             for (rule, equal) in [(BodyMatch::Exact, exact), (BodyMatch::Subset, subset)] {
                 let result = compare(&expected, &came, rule);
-                assert_eq!(
-                    result.is_ok(),
-                    equal,
-                    "{expected} {came} {rule:?}: {result:?}"
-                );
+                assert_eq!(result.is_ok(), equal, "{expected} {came} {rule:?}: {result:?}");
             }
         }
     }
 
     #[test]
     fn a_difference_says_where_it_is() {
-        let (path, expected, came) = compare(
-            &json!({"a": [{"b": 1}]}),
-            &json!({"a": [{"b": 2}]}),
-            BodyMatch::Exact,
-        )
-        .unwrap_err();
-        assert_eq!(
-            (path.as_str(), expected.as_str(), came.as_str()),
-            ("$.a[0].b", "1", "2")
-        );
+        let (path, expected, came) =
+            compare(&json!({"a": [{"b": 1}]}), &json!({"a": [{"b": 2}]}), BodyMatch::Exact)
+                .unwrap_err();
+        assert_eq!((path.as_str(), expected.as_str(), came.as_str()), ("$.a[0].b", "1", "2"));
     }
 }

@@ -34,11 +34,7 @@ fn fields(pairs: &[(&str, &str)]) -> Fields {
 fn reply(status: u16, headers: &[(&str, &str)], body: &[u8]) -> Reply {
     Reply {
         version: HttpVersion::Http2,
-        head: Head {
-            status,
-            headers: fields(headers),
-            ends_stream: false,
-        },
+        head: Head { status, headers: fields(headers), ends_stream: false },
         body: body.to_vec(),
         arrivals: vec![(Duration::ZERO, body.len())],
         trailers: None,
@@ -51,25 +47,14 @@ fn grpc() -> (Vector, Reply) {
         "http_status": 200, "headers": {"content-type": "application/grpc", "x": null},
         "body_frames": [{"flags": 0, "message_base64": "CAI="}], "trailers": {"grpc-status": "0"},
     });
-    let mut reply = reply(
-        200,
-        &[("content-type", "application/grpc")],
-        b"\0\0\0\0\x02\x08\x02",
-    );
+    let mut reply = reply(200, &[("content-type", "application/grpc")], b"\0\0\0\0\x02\x08\x02");
     reply.trailers = Some(fields(&[("grpc-status", "0")]));
-    (
-        vector("application/grpc", "grpc", &json!({}), &response),
-        reply,
-    )
+    (vector("application/grpc", "grpc", &json!({}), &response), reply)
 }
 
 /// What the judge says, one line.
 fn said(vector: &Vector, reply: &Reply) -> String {
-    judge(vector, reply)
-        .iter()
-        .map(ToString::to_string)
-        .collect::<Vec<_>>()
-        .join("; ")
+    judge(vector, reply).iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
 }
 
 type Spoil = fn(&mut Vector, &mut Reply);
@@ -82,10 +67,7 @@ fn refuses(good: fn() -> (Vector, Reply), rows: &[(&str, Spoil)]) {
         let (mut vector, mut reply) = good();
         spoil(&mut vector, &mut reply);
         let said = said(&vector, &reply);
-        assert!(
-            !said.is_empty() && said.contains(text),
-            "{text:?} not in {said:?}"
-        );
+        assert!(!said.is_empty() && said.contains(text), "{text:?} not in {said:?}");
     }
 }
 
@@ -94,44 +76,24 @@ fn a_grpc_reply_is_refused_for_each_difference() {
     refuses(
         grpc,
         &[
-            ("status: expected 200, came 500", |_, reply| {
-                reply.head.status = 500
-            }),
-            ("header content-type", |_, reply| {
-                reply.head.headers = Fields::default()
-            }),
+            ("status: expected 200, came 500", |_, reply| reply.head.status = 500),
+            ("header content-type", |_, reply| reply.head.headers = Fields::default()),
             ("header x", |_, reply| reply.head.headers.push("X", b"")),
             ("trailer grpc-status", |_, reply| {
                 reply.trailers = Some(fields(&[("grpc-status", "5")]))
             }),
-            ("trailer grpc-status", |_, reply| {
-                reply.trailers = Some(Fields::default())
-            }),
+            ("trailer grpc-status", |_, reply| reply.trailers = Some(Fields::default())),
             ("neither trailers nor", |_, reply| reply.trailers = None),
             ("frames: expected 1, came 0", |_, reply| reply.body.clear()),
-            ("frames: expected 1, came 2", |_, reply| {
-                reply.body.extend(b"\0\0\0\0\0")
-            }),
+            ("frames: expected 1, came 2", |_, reply| reply.body.extend(b"\0\0\0\0\0")),
             ("left over", |_, reply| reply.body.extend(b"\0")),
             ("frame 0: expected", |_, reply| reply.body[6] = 1),
-            ("frame 0 flags: expected 0x00, came 0x80", |_, reply| {
-                reply.body[0] = 0x80
-            }),
-            ("frame 0: expected one that can be decoded", |_, reply| {
-                reply.body[0] = 1
-            }),
-            ("came still open when time was up", |_, reply| {
-                reply.end = End::TimedOut
-            }),
-            ("came broken: reset", |_, reply| {
-                reply.end = End::Broken("reset".to_owned())
-            }),
-            ("expected still open, came ended", |vector, _| {
-                vector.response.stays_open = true
-            }),
-            ("HTTP trailers: expected none", |vector, _| {
-                vector.no_http_trailers = true
-            }),
+            ("frame 0 flags: expected 0x00, came 0x80", |_, reply| reply.body[0] = 0x80),
+            ("frame 0: expected one that can be decoded", |_, reply| reply.body[0] = 1),
+            ("came still open when time was up", |_, reply| reply.end = End::TimedOut),
+            ("came broken: reset", |_, reply| reply.end = End::Broken("reset".to_owned())),
+            ("expected still open, came ended", |vector, _| vector.response.stays_open = true),
+            ("HTTP trailers: expected none", |vector, _| vector.no_http_trailers = true),
         ],
     );
 }
@@ -142,18 +104,13 @@ fn trailers_only_is_a_header_block_that_ends_the_stream() {
         "trailers": {"grpc-status": "5"}});
     let vector = vector("application/grpc", "grpc", &json!({}), &response);
     let mut reply = reply(200, &[("grpc-status", "5")], b"");
-    assert_ne!(
-        said(&vector, &reply),
-        "",
-        "status among the headers, then an empty DATA frame"
-    );
+    assert_ne!(said(&vector, &reply), "", "status among the headers, then an empty DATA frame");
     reply.head.ends_stream = true;
     assert_eq!(said(&vector, &reply), "");
 }
 
-const GZIP_CAI: &[u8] = &[
-    0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 2, 3, 0xe3, 0x60, 0x02, 0, 0xdb, 0xf9, 0x0e, 0x67, 2, 0, 0, 0,
-];
+const GZIP_CAI: &[u8] =
+    &[0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 2, 3, 0xe3, 0x60, 0x02, 0, 0xdb, 0xf9, 0x0e, 0x67, 2, 0, 0, 0];
 
 #[test]
 fn a_compressed_frame_counts_as_its_message_unless_flags_are_exact() {
@@ -170,10 +127,7 @@ fn web() -> (Vector, Reply) {
     let response = json!({"http_status": 200, "headers": {},
         "body_frames": [{"flags": 0, "message_base64": "CAI="}], "trailers": {"grpc-status": "0"}});
     let body = b"\0\0\0\0\x02\x08\x02\x80\0\0\0\x10grpc-status: 0\r\n";
-    (
-        vector("application/grpc-web", "grpc-web", &json!({}), &response),
-        reply(200, &[], body),
-    )
+    (vector("application/grpc-web", "grpc-web", &json!({}), &response), reply(200, &[], body))
 }
 
 #[test]
@@ -183,22 +137,14 @@ fn a_grpc_web_reply_is_refused_for_each_difference() {
         &[
             ("without a trailer frame", |_, reply| reply.body.truncate(7)),
             ("trailer grpc-status", |_, reply| reply.body[25] = b'2'),
-            ("trailer frame: expected header lines", |_, reply| {
-                reply.body[12] = b'G'
-            }),
-            ("frames: expected 1, came 2", |_, reply| {
-                reply.body[7] = 0x81
-            }),
-            ("frames: expected 1, came 3", |_, reply| {
-                reply.body.extend(b"\0\0\0\0\0")
-            }),
+            ("trailer frame: expected header lines", |_, reply| reply.body[12] = b'G'),
+            ("frames: expected 1, came 2", |_, reply| reply.body[7] = 0x81),
+            ("frames: expected 1, came 3", |_, reply| reply.body.extend(b"\0\0\0\0\0")),
             ("without a trailer frame", |_, reply| {
                 reply.body.truncate(7);
                 reply.trailers = Some(fields(&[("grpc-status", "0")]));
             }),
-            ("frames: expected 1, came 2", |vector, _| {
-                vector.response.trailers = None
-            }),
+            ("frames: expected 1, came 2", |vector, _| vector.response.trailers = None),
         ],
     );
 }
@@ -210,10 +156,7 @@ fn grpc_web_errors_may_be_headers_only_where_there_is_no_body() {
     let vector = vector("application/grpc-web", "grpc-web", &json!({}), &response);
     assert_eq!(said(&vector, &reply(200, &[("grpc-status", "5")], b"")), "");
     assert_ne!(said(&vector, &reply(200, &[], b"")), "");
-    assert_ne!(
-        said(&vector, &reply(200, &[("grpc-status", "5")], b"\0\0\0\0\0")),
-        ""
-    );
+    assert_ne!(said(&vector, &reply(200, &[("grpc-status", "5")], b"\0\0\0\0\0")), "");
 }
 
 #[test]
@@ -233,10 +176,7 @@ fn connect() -> (Vector, Reply) {
         "body_json": {"code": "not_found", "message": {"regex": "."}},
     });
     let body = br#"{"code":"not_found","message":"unknown service"}"#;
-    (
-        vector("application/json", "connect-unary", &json!({}), &response),
-        reply(200, &[], body),
-    )
+    (vector("application/json", "connect-unary", &json!({}), &response), reply(200, &[], body))
 }
 
 #[test]
@@ -245,12 +185,8 @@ fn a_json_reply_is_refused_for_each_difference() {
         connect,
         &[
             ("body: expected JSON like", |_, reply| reply.body.clear()),
-            ("body $.code", |_, reply| {
-                reply.body = br#"{"code":"x","message":"y"}"#.to_vec()
-            }),
-            ("body $.message", |_, reply| {
-                reply.body = br#"{"code":"not_found"}"#.to_vec()
-            }),
+            ("body $.code", |_, reply| reply.body = br#"{"code":"x","message":"y"}"#.to_vec()),
+            ("body $.message", |_, reply| reply.body = br#"{"code":"not_found"}"#.to_vec()),
             ("body $.details", |_, reply| {
                 reply.body = br#"{"code":"not_found","message":"y","details":[]}"#.to_vec();
             }),
@@ -295,12 +231,7 @@ fn lists_may_come_in_any_order_only_where_that_is_said() {
 fn an_end_stream_frame_of_connect_is_compared_as_json() {
     let response = json!({"http_status": 200, "headers": {},
         "body_frames": [{"flags": 2, "json": {"error": {"code": "internal"}}}]});
-    let vector = vector(
-        "application/connect+json",
-        "connect-stream",
-        &json!({}),
-        &response,
-    );
+    let vector = vector("application/connect+json", "connect-stream", &json!({}), &response);
     let body = |flags: u8, code: &str| {
         let json = format!(r#"{{"error":{{"code":"{code}"}}}}"#);
         [&[flags, 0, 0, 0, json.len() as u8], json.as_bytes()].concat()

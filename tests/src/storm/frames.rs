@@ -20,10 +20,7 @@ pub(super) fn serialize(request: &Request, host: &str) -> Vec<u8> {
         (":path", &request.path),
         (":authority", host),
     ];
-    let headers = request
-        .headers
-        .iter()
-        .map(|(name, value)| (name.as_str(), value.as_str()));
+    let headers = request.headers.iter().map(|(name, value)| (name.as_str(), value.as_str()));
     for (name, value) in pseudo.into_iter().chain(headers) {
         // HPACK: literal header field without indexing, new name (RFC 7541 §6.2.2).
         block.push(0);

@@ -109,26 +109,15 @@ impl Cases {
                 cuts.extend((1..length).map(|at| (request.clone(), version, at)));
             }
         }
-        let requests = vectors
-            .iter()
-            .map(|vector| vector.request.clone())
-            .collect();
-        Self {
-            requests,
-            host,
-            cuts,
-            storm,
-        }
+        let requests = vectors.iter().map(|vector| vector.request.clone()).collect();
+        Self { requests, host, cuts, storm }
     }
 
     /// Every other request is cut off, the cuts spread evenly; the rest have bytes changed.
     fn case(&self, number: u32) -> (Vec<u8>, Ending) {
         let mut random = Random::new(self.storm.seed ^ u64::from(number));
-        let bytes = if number.is_multiple_of(2) {
-            self.cut_off(number)
-        } else {
-            self.changed(&mut random)
-        };
+        let bytes =
+            if number.is_multiple_of(2) { self.cut_off(number) } else { self.changed(&mut random) };
         let ending = match random.below(3) {
             0 => Ending::HalfClose,
             1 => Ending::Close,
@@ -151,11 +140,7 @@ impl Cases {
         let Some(mut request) = random.pick(&self.requests).cloned() else {
             return Vec::new();
         };
-        let version = if random.below(2) == 0 {
-            HttpVersion::Http1
-        } else {
-            HttpVersion::Http2
-        };
+        let version = if random.below(2) == 0 { HttpVersion::Http1 } else { HttpVersion::Http2 };
         // Half of them are wrong within well-formed HTTP, so that they reach the engine.
         if random.below(2) == 0 {
             self.change_message(&mut request, random);
@@ -233,30 +218,18 @@ mod tests {
 
     fn cases(requests: u32) -> Cases {
         let address = SocketAddr::from(([127, 0, 0, 1], 80));
-        Cases::new(
-            &Vectors::load().unwrap().0,
-            Storm::new(requests, 0),
-            address,
-        )
+        Cases::new(&Vectors::load().unwrap().0, Storm::new(requests, 0), address)
     }
 
     #[test]
     fn a_full_storm_cuts_every_protocol_at_every_byte() {
         let cases = cases(10_000);
-        assert!(
-            cases.cuts.len() <= 5_000,
-            "{} cuts need a longer storm",
-            cases.cuts.len()
-        );
+        assert!(cases.cuts.len() <= 5_000, "{} cuts need a longer storm", cases.cuts.len());
         let sent: BTreeSet<_> = (0..10_000).step_by(2).map(|n| cases.cut_off(n)).collect();
         for (request, version, at) in &cases.cuts {
             let mut bytes = serialize(request, *version, &cases.host);
             bytes.truncate(*at);
-            assert!(
-                sent.contains(&bytes),
-                "{version} {} cut at {at}",
-                request.path
-            );
+            assert!(sent.contains(&bytes), "{version} {} cut at {at}", request.path);
         }
     }
 
@@ -274,9 +247,6 @@ mod tests {
             assert_eq!(bytes, two.case(number).0);
             changed += u32::from(!valid.contains(&bytes));
         }
-        assert!(
-            changed > 80,
-            "only {changed} of 100 differ from every valid request"
-        );
+        assert!(changed > 80, "only {changed} of 100 differ from every valid request");
     }
 }

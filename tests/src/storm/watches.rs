@@ -38,13 +38,7 @@ pub(super) async fn spawn(
         let connection = Arc::new(Connection::open(address).await?);
         for _ in 0..OPEN {
             let connection = Arc::clone(&connection);
-            tasks.spawn(lane(
-                address,
-                connection,
-                storm,
-                Arc::clone(&next),
-                Arc::clone(done),
-            ));
+            tasks.spawn(lane(address, connection, storm, Arc::clone(&next), Arc::clone(done)));
         }
     }
     Ok(())
@@ -93,9 +87,7 @@ async fn open_and_drop(
 }
 
 fn unexpected(name: &str, came: &impl std::fmt::Debug) -> io::Error {
-    io::Error::other(format!(
-        "a watch of {name:?} got {came:?} in place of SERVICE_UNKNOWN"
-    ))
+    io::Error::other(format!("a watch of {name:?} got {came:?} in place of SERVICE_UNKNOWN"))
 }
 
 /// One HTTP/2 connection; dropping it closes it.
@@ -137,31 +129,18 @@ async fn watch(
         .body(())
         .map_err(io::Error::other)?;
     let mut requests = requests.clone().ready().await.map_err(io::Error::other)?;
-    let (response, mut sender) = requests
-        .send_request(head, false)
-        .map_err(io::Error::other)?;
-    sender
-        .send_data(envelope(name).into(), true)
-        .map_err(io::Error::other)?;
+    let (response, mut sender) = requests.send_request(head, false).map_err(io::Error::other)?;
+    sender.send_data(envelope(name).into(), true).map_err(io::Error::other)?;
     let (head, mut body) = response.await.map_err(io::Error::other)?.into_parts();
     if let Some(status) = head.headers.get("grpc-status") {
         return Ok(Opened::Refused(format!("{status:?}")));
     }
     let Some(message) = body.data().await.transpose().map_err(io::Error::other)? else {
-        let trailers = body
-            .trailers()
-            .await
-            .map_err(io::Error::other)?
-            .unwrap_or_default();
-        return Ok(Opened::Refused(format!(
-            "{:?}",
-            trailers.get("grpc-status")
-        )));
+        let trailers = body.trailers().await.map_err(io::Error::other)?.unwrap_or_default();
+        return Ok(Opened::Refused(format!("{:?}", trailers.get("grpc-status"))));
     };
     // Gives the window back, as a client that reads on does: the connection serves many watches.
-    body.flow_control()
-        .release_capacity(message.len())
-        .map_err(io::Error::other)?;
+    body.flow_control().release_capacity(message.len()).map_err(io::Error::other)?;
     if *message != *SERVICE_UNKNOWN {
         return Err(unexpected(name, &message));
     }
@@ -185,9 +164,9 @@ pub(super) async fn none_is_held(address: SocketAddr, patience: Duration) -> io:
         }
         match watch(&connection.requests, address, "one.too.many").await? {
             Opened::Refused(_) => Ok(()),
-            Opened::Watch(_) => Err(io::Error::other(format!(
-                "more than {MAX_WATCHERS} watchers are allowed"
-            ))),
+            Opened::Watch(_) => {
+                Err(io::Error::other(format!("more than {MAX_WATCHERS} watchers are allowed")))
+            }
         }
     })
     .await

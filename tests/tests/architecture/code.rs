@@ -32,16 +32,10 @@ fn test_modules(file: &Path) -> Vec<PathBuf> {
     let name = file.file_stem().unwrap();
     let is_root = ["lib", "main", "mod"].iter().any(|root| name == *root);
     let folder = file.parent().unwrap();
-    let folder = if is_root {
-        folder.to_owned()
-    } else {
-        folder.join(name)
-    };
+    let folder = if is_root { folder.to_owned() } else { folder.join(name) };
     let declared = lines.windows(2).filter(|pair| is_for_tests(pair[0]));
     let modules = declared.filter_map(|pair| pair[1].strip_prefix("mod ")?.strip_suffix(';'));
-    modules
-        .map(|module| folder.join(module).with_extension("rs"))
-        .collect()
+    modules.map(|module| folder.join(module).with_extension("rs")).collect()
 }
 
 fn is_for_tests(line: &str) -> bool {
@@ -67,11 +61,7 @@ fn lines_of_code(text: &str) -> Vec<String> {
                 .find(|line| !line.trim().starts_with("#["))
                 .is_some_and(|line| line.ends_with(';') || line.ends_with('}'));
             let last = |line: &&str| {
-                if is_short {
-                    !line.trim().starts_with("#[")
-                } else {
-                    **line == end
-                }
+                if is_short { !line.trim().starts_with("#[") } else { **line == end }
             };
             lines.by_ref().find(last);
         } else if !trimmed.is_empty() && !trimmed.starts_with("//") {
@@ -86,12 +76,6 @@ fn only_code_is_counted() {
     let text = "//! Head.\n\nuse std::io;\n\n/// Doc.\nfn a() {\n    // Why.\n    b(); // Too.\n}\n\n\
                 #[cfg(test)]\nmod more;\n\n#[cfg(test)]\n#[path = \"x\"]\nmod tests {\n    fn c() {\n    \
                 }\n}\n\nfn d() {}\n";
-    let code = [
-        "use std::io;",
-        "fn a() {",
-        "    b(); // Too.",
-        "}",
-        "fn d() {}",
-    ];
+    let code = ["use std::io;", "fn a() {", "    b(); // Too.", "}", "fn d() {}"];
     assert_eq!(lines_of_code(text), code);
 }

@@ -32,11 +32,7 @@ fn exports(lib: &Path) -> BTreeMap<String, String> {
     for found in export.captures_iter(&text) {
         let found = found.unwrap();
         let [module, list] = [1, 2].map(|group| found.get(group).unwrap().as_str());
-        for name in list
-            .split(',')
-            .map(str::trim)
-            .filter(|name| !name.is_empty())
-        {
+        for name in list.split(',').map(str::trim).filter(|name| !name.is_empty()) {
             exports.insert(name.to_owned(), module.to_owned());
         }
     }
@@ -85,11 +81,7 @@ fn first_name(text: &str) -> Option<String> {
 fn modules_use_only_what_is_below_them() {
     let sources = root().join("core/src");
     let exports = exports(&sources.join("lib.rs"));
-    assert_eq!(
-        exports.get("Registry").map(String::as_str),
-        Some("registry"),
-        "{exports:?}"
-    );
+    assert_eq!(exports.get("Registry").map(String::as_str), Some("registry"), "{exports:?}");
     let mut edges = 0;
     for file in rust_files(&sources) {
         let path = file.strip_prefix(&sources).unwrap().with_extension("");

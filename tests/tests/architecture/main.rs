@@ -21,10 +21,7 @@ use sha2::{Digest as _, Sha256};
 use code::{code_lines, rust_files};
 
 fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .parent()
-        .unwrap()
-        .to_owned()
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
 }
 
 fn packages() -> Vec<Package> {
@@ -55,10 +52,7 @@ fn may_use(name: &str, other: &str) -> bool {
 #[test]
 fn dependencies_point_one_way() {
     let packages = packages();
-    let members: BTreeSet<_> = packages
-        .iter()
-        .map(|package| package.name.to_string())
-        .collect();
+    let members: BTreeSet<_> = packages.iter().map(|package| package.name.to_string()).collect();
     assert!(members.contains("health-core"), "{members:?}");
     for package in &packages {
         for dependency in &package.dependencies {
@@ -80,16 +74,9 @@ fn core_closure(features: &[&str]) -> BTreeSet<String> {
         .args(features)
         .output()
         .unwrap();
-    assert!(
-        output.status.success(),
-        "{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let tree = String::from_utf8(output.stdout).unwrap();
-    tree.lines()
-        .filter_map(|line| line.split(' ').next())
-        .map(str::to_owned)
-        .collect()
+    tree.lines().filter_map(|line| line.split(' ').next()).map(str::to_owned).collect()
 }
 
 #[test]
@@ -114,10 +101,7 @@ fn the_core_has_no_framework_and_no_runtime() {
         "futures-executor",
     ];
     let closure = core_closure(&["--all-features"]);
-    assert!(
-        closure.contains("http-body"),
-        "the engine is not in {closure:?}"
-    );
+    assert!(closure.contains("http-body"), "the engine is not in {closure:?}");
     for name in REFUSED {
         assert!(!closure.contains(name), "health-core depends on {name}");
     }
@@ -128,20 +112,9 @@ fn the_core_without_features_has_no_http_and_no_prost() {
     let closure = core_closure(&["--no-default-features"]);
     assert!(closure.contains("futures-core"), "{closure:?}");
     for name in &closure {
-        let refused = [
-            "http",
-            "prost",
-            "serde",
-            "base64",
-            "flate2",
-            "bytes",
-            "health-proto",
-        ];
+        let refused = ["http", "prost", "serde", "base64", "flate2", "bytes", "health-proto"];
         let is_refused = refused.iter().any(|refused| name.starts_with(refused));
-        assert!(
-            !is_refused,
-            "health-core without features depends on {name}"
-        );
+        assert!(!is_refused, "health-core without features depends on {name}");
     }
 }
 
@@ -162,10 +135,7 @@ fn the_core_is_pure() {
     }
     let allowed =
         found.len() == 1 && found[0].starts_with("rt.rs: ") && found[0].contains("Instant::now()");
-    assert!(
-        allowed,
-        "only the default method of Timer::now may read the clock: {found:#?}"
-    );
+    assert!(allowed, "only the default method of Timer::now may read the clock: {found:#?}");
 }
 
 #[test]
@@ -185,38 +155,21 @@ fn what_is_impure_is_seen() {
     ] {
         assert!(impure.is_match(line).unwrap(), "{line}");
     }
-    for line in [
-        "let now = timer.now();",
-        "use std::time::Instant;",
-        "subnet::of(x)",
-        "respawn",
-    ] {
+    for line in ["let now = timer.now();", "use std::time::Instant;", "subnet::of(x)", "respawn"] {
         assert!(!impure.is_match(line).unwrap(), "{line}");
     }
 }
 
 #[test]
 fn adapters_stay_within_their_lines() {
-    const BUDGETS: [(&str, usize); 5] = [
-        ("hyper", 250),
-        ("tonic", 150),
-        ("tower", 200),
-        ("tokio", 120),
-        ("actix-web", 400),
-    ];
+    const BUDGETS: [(&str, usize); 5] =
+        [("hyper", 250), ("tonic", 150), ("tower", 200), ("tokio", 120), ("actix-web", 400)];
     let mut counted = 0;
     for (adapter, budget) in BUDGETS {
         let sources = root().join("adapters").join(adapter).join("src");
         if sources.exists() {
-            let lines: usize = rust_files(&sources)
-                .iter()
-                .map(|file| code_lines(file).len())
-                .sum();
-            assert!(
-                lines > 0,
-                "{adapter}: no code is found in {}",
-                sources.display()
-            );
+            let lines: usize = rust_files(&sources).iter().map(|file| code_lines(file).len()).sum();
+            assert!(lines > 0, "{adapter}: no code is found in {}", sources.display());
             assert!(
                 lines <= budget,
                 "{adapter}: {lines} lines of code, {budget} allowed: what is above the engine only \
@@ -231,14 +184,8 @@ fn adapters_stay_within_their_lines() {
 #[test]
 fn the_readme_begins_with_the_two_commands() {
     let readme = std::fs::read_to_string(root().join("README.md")).unwrap();
-    let commands: Vec<_> = readme
-        .lines()
-        .filter_map(|line| line.strip_prefix("$ "))
-        .collect();
-    let first = [
-        "cargo run --release -p health-examples",
-        "cargo test --workspace",
-    ];
+    let commands: Vec<_> = readme.lines().filter_map(|line| line.strip_prefix("$ ")).collect();
+    let first = ["cargo run --release -p health-examples", "cargo test --workspace"];
     assert_eq!(commands.get(..2), Some(&first[..]));
 }
 

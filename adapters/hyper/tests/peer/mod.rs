@@ -1,8 +1,5 @@
 //! A server under test on a real socket, and the peers that talk to it.
-#![allow(
-    dead_code,
-    reason = "each test file is a crate of its own and uses what it needs"
-)]
+#![allow(dead_code, reason = "each test file is a crate of its own and uses what it needs")]
 
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
@@ -54,12 +51,7 @@ impl Server {
         let service = HealthService::new(&registry, TokioTimer::shared());
         let serve = settings(serve(listener, service))
             .with_graceful_shutdown(async move { stopped.notified().await });
-        Self {
-            address,
-            registry,
-            stop,
-            running: tokio::spawn(serve.into_future()),
-        }
+        Self { address, registry, stop, running: tokio::spawn(serve.into_future()) }
     }
 
     pub(crate) async fn connect(&self) -> TcpStream {
@@ -115,10 +107,8 @@ pub(crate) async fn read_response(stream: &mut TcpStream) -> String {
     let mut read = String::new();
     loop {
         if let Some((head, body)) = read.split_once("\r\n\r\n") {
-            let length = head
-                .lines()
-                .find_map(|line| line.strip_prefix("content-length: "))
-                .expect(head);
+            let length =
+                head.lines().find_map(|line| line.strip_prefix("content-length: ")).expect(head);
             if body.len() >= length.parse().unwrap() {
                 return read;
             }
@@ -191,10 +181,7 @@ impl Call {
         body.send_data(grpc_frame(service), true).unwrap();
         let response = within(response).await.unwrap();
         assert_eq!(response.status(), 200);
-        Self {
-            body: response.into_body(),
-            unread: Vec::new(),
-        }
+        Self { body: response.into_body(), unread: Vec::new() }
     }
 
     /// The status in the next message.

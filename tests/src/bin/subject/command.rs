@@ -62,23 +62,14 @@ mod tests {
     use super::*;
 
     fn services(pairs: &[(&str, ServingStatus)]) -> BTreeMap<String, ServingStatus> {
-        pairs
-            .iter()
-            .map(|(service, status)| ((*service).to_owned(), *status))
-            .collect()
+        pairs.iter().map(|(service, status)| ((*service).to_owned(), *status)).collect()
     }
 
     #[test]
     fn each_command_is_read() {
-        let two = services(&[
-            ("", ServingStatus::Serving),
-            ("svc", ServingStatus::NotServing),
-        ]);
+        let two = services(&[("", ServingStatus::Serving), ("svc", ServingStatus::NotServing)]);
         let rows = [
-            (
-                r#"{"reset":{"":"SERVING","svc":"NOT_SERVING"}}"#,
-                Command::Reset(two),
-            ),
+            (r#"{"reset":{"":"SERVING","svc":"NOT_SERVING"}}"#, Command::Reset(two)),
             (r#"{"reset":{}}"#, Command::Reset(BTreeMap::new())),
             (
                 r#"{"set":{"svc":"UNKNOWN"}}"#,

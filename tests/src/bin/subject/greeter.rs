@@ -12,7 +12,7 @@ use std::task::{Context, Poll};
 use health_core::ServingStatus;
 use http_body::Body as HttpBody;
 use tonic::body::Body;
-use tonic::server::{Grpc, UnaryService};
+use tonic::server::{Grpc, NamedService, UnaryService};
 use tonic::{Request, Response, Status};
 use tonic_prost::ProstCodec;
 use tower_service::Service;
@@ -52,12 +52,16 @@ impl Greet {
 
     fn greet(&self) -> Result<Response<GreetResponse>, Status> {
         match self.state.registry().check(SERVICE) {
-            Some(ServingStatus::Serving) => Ok(Response::new(GreetResponse {
-                greeting: self.address.to_string(),
-            })),
+            Some(ServingStatus::Serving) => {
+                Ok(Response::new(GreetResponse { greeting: self.address.to_string() }))
+            }
             _ => Err(Status::unavailable("greet.GreetService is not serving")),
         }
     }
+}
+
+impl NamedService for Greet {
+    const NAME: &'static str = SERVICE;
 }
 
 impl UnaryService<GreetRequest> for Greet {

@@ -1,64 +1,51 @@
 //! Health on hyper and tokio, through `health_hyper`.
 
+use std::convert::Infallible;
+use std::error::Error;
 use std::io;
-use std::net::SocketAddr;
+use std::net::TcpListener;
 
+use bytes::Bytes;
 use health_hyper::HealthHyper;
 use http_body_util::Either;
-use hyper::Request;
-use hyper::body::Incoming;
-use hyper::service::{Service as _, service_fn};
+use hyper::body::{Body, Incoming};
+use hyper::service::{Service, service_fn};
+use hyper::{Request, Response};
 use hyper_util::service::TowerToHyperService;
-use tokio::net::TcpListener;
-use tokio::runtime::Runtime;
 
-use crate::greeter::{GREET, Greet};
-use crate::server;
-use crate::state::State;
+use crate::greeter::GREET;
+use crate::server::{self, Site};
 
-/// Starts the server on threads of its own, and returns where it listens.
-pub(crate) fn start(listen: SocketAddr, state: State, greeter: bool) -> io::Result<SocketAddr> {
-    let runtime = Runtime::new()?;
-    let listener = runtime.block_on(TcpListener::bind(listen))?;
-    let address = listener.local_addr()?;
-    if greeter {
-        let greet = Greet::new(state.clone(), address);
-        server::keep(move || runtime.block_on(serve_beside(listener, state, greet)))?;
-    } else {
-        server::keep(move || runtime.block_on(serve(listener, state)))?;
-    }
-    Ok(address)
+pub(crate) fn start(listener: TcpListener, site: Site) -> io::Result<()> {
+    server::on_tokio(listener, |listener| {
+        health_hyper::serve_with(listener, service(site)).into_future()
+    })
 }
 
-async fn serve(listener: TcpListener, state: State) -> io::Result<()> {
-    let health = service_fn(move |request: Request<Incoming>| {
-        HealthHyper::new(state.service()).call(request)
-    });
-    health_hyper::serve_with(listener, health).await
-}
-
-async fn serve_beside(listener: TcpListener, state: State, greet: Greet) -> io::Result<()> {
-    let greet = TowerToHyperService::new(greet);
-    let service = service_fn(move |request: Request<Incoming>| {
+/// Health, and the greeter beside it if there is one.
+pub(crate) fn service(
+    Site { state, greet }: Site,
+) -> impl Service<
+    Request<Incoming>,
+    Response = Response<impl Body<Data = Bytes, Error: Into<Box<dyn Error + Send + Sync>>> + Send>,
+    Error = Infallible,
+    Future: Send,
+> + Clone
++ Send {
+    let greet = greet.map(TowerToHyperService::new);
+    service_fn(move |request: Request<Incoming>| {
         let (health, greet) = (state.service(), greet.clone());
         let unknown = HealthHyper::new(health.clone());
         let inner = service_fn(move |request: Request<Incoming>| {
-            let (greet, unknown) = (greet.clone(), unknown.clone());
+            let greet = greet.clone().filter(|_| request.uri().path() == GREET);
+            let unknown = unknown.clone();
             async move {
-                if request.uri().path() == GREET {
-                    greet
-                        .call(request)
-                        .await
-                        .map(|answer| answer.map(Either::Left))
-                } else {
-                    unknown
-                        .call(request)
-                        .await
-                        .map(|answer| answer.map(Either::Right))
+                match greet {
+                    Some(greet) => Ok(greet.call(request).await?.map(Either::Left)),
+                    None => Ok(unknown.call(request).await?.map(Either::Right)),
                 }
             }
         });
         HealthHyper::beside(health, inner).call(request)
-    });
-    health_hyper::serve_with(listener, service).await
+    })
 }

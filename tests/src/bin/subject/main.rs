@@ -1,22 +1,30 @@
 //! A server under test: health through one adapter, steered by JSON lines on standard input.
 
+mod attentive;
 mod command;
 mod greeter;
 mod hyper;
 mod server;
+mod smol;
 mod state;
+mod tonic;
+mod tower;
 
 use std::error::Error;
 use std::io::{self, BufRead as _, Write as _};
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
 
 use clap::Parser;
 use health_conformance::Adapter;
 use health_core::ServingStatus;
+use health_example_smol_server::SmolTimer;
 use health_tokio::TokioTimer;
 use serde_json::{Value, json};
 
 use crate::command::Command;
+use crate::greeter::Greet;
+use crate::server::Site;
 use crate::state::{Settings, State};
 
 const ABOUT: &str = "\
@@ -60,22 +68,31 @@ struct Arguments {
 
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments = Arguments::parse();
+    let listener = TcpListener::bind(arguments.listen)?;
+    let address = listener.local_addr()?;
     let state = State::new(Settings {
         max_request_bytes: arguments.max_request_bytes,
         max_watchers: arguments.max_watchers,
         cors_allow_origins: arguments.cors_allow_origin,
         cors_allow_headers: arguments.cors_allow_header,
-        timer: TokioTimer::shared(),
+        timer: match arguments.adapter {
+            Adapter::Smol => Arc::new(SmolTimer::default()),
+            _ => TokioTimer::shared(),
+        },
     });
-    if arguments.greeter {
-        state
-            .registry()
-            .set(greeter::SERVICE, ServingStatus::Serving);
-    }
-    let address = match arguments.adapter {
-        Adapter::Hyper => hyper::start(arguments.listen, state.clone(), arguments.greeter)?,
+    let greet = arguments.greeter.then(|| {
+        let registry = state.registry();
+        registry.set(greeter::SERVICE, ServingStatus::Serving);
+        Greet::new(state.clone(), address)
+    });
+    let site = Site { state: state.clone(), greet };
+    match arguments.adapter {
+        Adapter::Hyper => hyper::start(listener, site)?,
+        Adapter::Tonic => tonic::start(listener, site)?,
+        Adapter::Tower => tower::start(listener, site)?,
+        Adapter::Smol => smol::start(listener, site)?,
         other => return Err(format!("this program does not serve through {other} yet").into()),
-    };
+    }
     say(&json!({"listening": address, "adapter": arguments.adapter.as_str()}))?;
     for line in io::stdin().lock().split(b'\n') {
         // A line that is not UTF-8 is not JSON either, and is refused as such.

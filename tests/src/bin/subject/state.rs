@@ -43,9 +43,7 @@ struct Health {
 impl State {
     pub(crate) fn new(settings: Settings) -> Self {
         let health = RwLock::new(Health::new(&settings));
-        Self {
-            shared: Arc::new(Shared { settings, health }),
-        }
+        Self { shared: Arc::new(Shared { settings, health }) }
     }
 
     pub(crate) fn registry(&self) -> Registry {
@@ -61,9 +59,7 @@ impl State {
         let registry = self.registry();
         match command {
             Command::Reset(services) => {
-                let services = services
-                    .iter()
-                    .map(|(name, status)| (name.as_str(), *status));
+                let services = services.iter().map(|(name, status)| (name.as_str(), *status));
                 self.reset(&registry, services);
             }
             Command::Set(services) => {
@@ -88,11 +84,7 @@ impl State {
         if registry.is_closed() {
             let health = Health::new(&self.shared.settings);
             health.registry.replace(services);
-            *self
-                .shared
-                .health
-                .write()
-                .unwrap_or_else(PoisonError::into_inner) = health;
+            *self.shared.health.write().unwrap_or_else(PoisonError::into_inner) = health;
         } else {
             registry.replace(services);
             registry.resume();
@@ -101,11 +93,7 @@ impl State {
 
     fn health(&self) -> Health {
         // A handle is whole at every instruction: a panic elsewhere cannot have spoiled it.
-        self.shared
-            .health
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        self.shared.health.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 

@@ -6,9 +6,7 @@ use super::*;
 use crate::vector::{HttpVersion, HttpVersions};
 
 fn request(method: &str, headers: &[(&str, &str)], body: &str) -> Request {
-    let headers = headers
-        .iter()
-        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+    let headers = headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
     Request {
         http_version: HttpVersions::One(HttpVersion::Http1),
         method: method.to_owned(),
@@ -52,11 +50,7 @@ async fn answered(
 
 #[tokio::test]
 async fn a_body_of_a_given_length_is_read_whole() {
-    let reply = &[
-        "HTTP/1.1 200 OK\r\nA: b\r\ncontent-",
-        "length: 4\r\n\r\nab",
-        "cd",
-    ];
+    let reply = &["HTTP/1.1 200 OK\r\nA: b\r\ncontent-", "length: 4\r\n\r\nab", "cd"];
     let (head, seen) = answered("GET", reply).await.unwrap();
     assert_eq!((head.status, head.ends_stream), (200, false));
     assert_eq!(head.headers.value("a").as_deref(), Some("b"));
@@ -96,14 +90,8 @@ async fn what_is_cut_off_or_malformed_is_an_error() {
         &["HTTP/1.1 200 OK\r\nno field\r\n\r\n"],
     ];
     for reply in replies {
-        let error = answered("GET", reply)
-            .await
-            .expect_err(&format!("{reply:?}"));
-        assert_eq!(
-            error.kind(),
-            io::ErrorKind::InvalidData,
-            "{reply:?}: {error}"
-        );
+        let error = answered("GET", reply).await.expect_err(&format!("{reply:?}"));
+        assert_eq!(error.kind(), io::ErrorKind::InvalidData, "{reply:?}: {error}");
     }
 }
 
@@ -113,13 +101,7 @@ fn the_length_is_counted_unless_it_is_given() {
     let posted = "POST /p?q HTTP/1.1\r\nhost: h:1\r\na: b\r\ncontent-length: 2\r\n\r\n{}";
     assert_eq!(text(request("POST", &[("a", "b")], "{}")), posted);
     let claimed = "POST /p?q HTTP/1.1\r\nhost: h:1\r\nContent-Length: 9\r\n\r\n{}";
-    assert_eq!(
-        text(request("POST", &[("Content-Length", "9")], "{}")),
-        claimed
-    );
-    assert_eq!(
-        text(request("GET", &[], "")),
-        "GET /p?q HTTP/1.1\r\nhost: h:1\r\n\r\n"
-    );
+    assert_eq!(text(request("POST", &[("Content-Length", "9")], "{}")), claimed);
+    assert_eq!(text(request("GET", &[], "")), "GET /p?q HTTP/1.1\r\nhost: h:1\r\n\r\n");
     assert!(text(request("POST", &[], "")).contains("content-length: 0\r\n"));
 }

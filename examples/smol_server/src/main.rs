@@ -1,0 +1,62 @@
+//! Serves the health of `greet.GreetService` on smol, and drains on SIGTERM or Ctrl-C.
+
+#![expect(
+    clippy::print_stderr,
+    clippy::print_stdout,
+    reason = "the program tells its address and what went wrong"
+)]
+
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use async_signal::{Signal, Signals};
+use clap::Parser;
+use health_core::{Registry, ServingStatus, http::HealthService};
+use health_example_smol_server::{SmolTimer, drain, serve, service};
+use smol::net::TcpListener;
+use smol::stream::StreamExt as _;
+
+/// Serves the health of greet.GreetService on smol, over every protocol, until SIGTERM or Ctrl-C.
+#[derive(Debug, Parser)]
+struct Options {
+    /// Where to listen; port 0 takes a free one.
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:20002")]
+    listen: String,
+
+    /// How long, once told to stop, to go on telling everybody NOT_SERVING before the end.
+    #[arg(long, value_name = "SECONDS", default_value_t = 3)]
+    grace: u64,
+}
+
+fn main() -> ExitCode {
+    match smol::block_on(run(&Options::parse())) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(options: &Options) -> anyhow::Result<()> {
+    let address = options.listen.as_str();
+    let listener = TcpListener::bind(address).await.with_context(|| {
+        format!(
+            "cannot listen on {address}: end the program that has this port, or choose another one \
+             (--listen 127.0.0.1:0 takes one that is free)"
+        )
+    })?;
+    let mut signals = Signals::new([Signal::Term, Signal::Int])?;
+    println!("listening on {}", listener.local_addr()?);
+
+    let registry = Registry::new();
+    registry.set("greet.GreetService", ServingStatus::Serving);
+    let health = HealthService::new(&registry, Arc::new(SmolTimer::default()));
+
+    let asked_to_end = async { drop(signals.next().await) };
+    let stop = drain(&registry, Duration::from_secs(options.grace), asked_to_end);
+    serve(listener, service(health), stop).await;
+    Ok(())
+}
