@@ -38,7 +38,7 @@ fn watch(content_type: &str, message: &str) -> Value {
 }
 
 /// A call that is answered at once, in whatever state the session is.
-fn call(id: &str, method: &str, path: &str, headers: Value, body: &str) -> Value {
+fn call(id: &str, method: &str, path: &str, headers: &Value, body: &str) -> Value {
     json!({
         "id": format!("session-{id}"),
         "protocol": "grpc", "why": "", "source": "", "strength": "must",
@@ -59,74 +59,81 @@ fn story() -> Vec<Value> {
         watch("application/grpc-web-text", "QUFBQUFBVUtBM04yWXc9PQ=="),
         watch("application/connect+proto", SVC),
         watch("application/connect+json", "AAAAABF7InNlcnZpY2UiOiJzdmMifQ=="),
-        call("root", "GET", "/", json!({}), ""),
-        call("head", "HEAD", "/readyz", json!({}), ""),
-        call("options", "OPTIONS", "/readyz", json!({}), ""),
+        call("root", "GET", "/", &json!({}), ""),
+        call("head", "HEAD", "/readyz", &json!({}), ""),
+        call("options", "OPTIONS", "/readyz", &json!({}), ""),
         call(
             "trailing-slash",
             "POST",
             "/grpc.health.v1.Health/Check/",
-            json!({"content-type": "application/json"}),
+            &json!({"content-type": "application/json"}),
             "e30=",
         ),
         call(
             "double-slash",
             "POST",
             "//grpc.health.v1.Health/Check",
-            json!({"content-type": "application/json"}),
+            &json!({"content-type": "application/json"}),
             "e30=",
         ),
         call(
             "encoded",
             "POST",
             "/grpc.health.v1.Health/%43heck",
-            json!({"content-type": "application/json"}),
+            &json!({"content-type": "application/json"}),
             "e30=",
         ),
         call(
             "dots",
             "POST",
             "/x/../grpc.health.v1.Health/Check",
-            json!({"content-type": "application/json"}),
+            &json!({"content-type": "application/json"}),
             "e30=",
         ),
         call(
             "other-service",
             "POST",
             "/greet.GreetService/Greet",
-            json!({"content-type": "application/grpc-web+proto"}),
+            &json!({"content-type": "application/grpc-web+proto"}),
             "AAAAAAA=",
         ),
         call(
             "other-path",
             "POST",
             "/greet.GreetService/Greet",
-            json!({"content-type": "application/json"}),
+            &json!({"content-type": "application/json"}),
             "e30=",
         ),
         call(
             "put",
             "PUT",
             "/grpc.health.v1.Health/Check",
-            json!({"content-type": "application/json"}),
+            &json!({"content-type": "application/json"}),
             "e30=",
         ),
-        call("brew", "BREW", "/grpc.health.v1.Health/Check", json!({}), ""),
+        call("brew", "BREW", "/grpc.health.v1.Health/Check", &json!({}), ""),
         // Says that more comes than does: the deadline is what ends it.
         call(
             "deadline-while-reading",
             "POST",
             "/grpc.health.v1.Health/Check",
-            json!({"content-type": "application/grpc-web", "grpc-timeout": "60m",
+            &json!({"content-type": "application/grpc-web", "grpc-timeout": "60m",
                 "content-length": "64"}),
             "AAAAAAA=",
+        ),
+        call(
+            "expect",
+            "POST",
+            "/grpc.health.v1.Health/Check",
+            &json!({"content-type": "application/json", "expect": "100-continue"}),
+            "e30=",
         ),
         // A header of another protocol, which has no meaning here.
         call(
             "timeout-of-another",
             "POST",
             "/grpc.health.v1.Health/Check",
-            json!({"content-type": "application/json", "grpc-timeout": "never"}),
+            &json!({"content-type": "application/json", "grpc-timeout": "never"}),
             "e30=",
         ),
     ];
@@ -134,7 +141,7 @@ fn story() -> Vec<Value> {
         "deadline-while-reading-grpc",
         "POST",
         "/grpc.health.v1.Health/Check",
-        json!({"content-type": "application/grpc", "grpc-timeout": "60m",
+        &json!({"content-type": "application/grpc", "grpc-timeout": "60m",
             "content-length": "64"}),
         "AAAAAAA=",
     );

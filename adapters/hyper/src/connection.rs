@@ -3,8 +3,9 @@
 //! hyper drives the protocol. Here is what it leaves to others: a peer that never begins, a watcher that
 //! leaves in the middle of an HTTP/1 answer, the stop, and a close that does not cut off the last answer.
 
+use std::mem::replace;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll};
 use std::{future::pending, future::poll_fn, io, io::Cursor, pin::Pin, pin::pin, time::Duration};
 
 use bytes::BytesMut;
@@ -73,18 +74,13 @@ async fn drive<C: GracefulConnection>(
     }
 }
 
-/// [`Stop::changed`], for a task that is polled at every call it serves: while the channel knows the
-/// task's waker, one load tells that nothing has changed.
+/// [`Stop::changed`] for a task that is polled at every call it serves: it asks the channel once, and from
+/// then on looks whether anything has changed, which is one load. The task's waker stays the same.
 fn changed(stop: &mut Stop) -> impl Future<Output = Result<(), RecvError>> {
-    let (news, mut known) = (stop.clone(), None::<Waker>);
-    let mut changed = Box::pin(stop.changed());
-    poll_fn(move |cx| {
-        let waits = known.as_ref().is_some_and(|known| known.will_wake(cx.waker()));
-        if waits && news.has_changed().is_ok_and(|changed| !changed) {
-            return Poll::Pending;
-        }
-        known = Some(cx.waker().clone());
-        changed.as_mut().poll(cx)
+    let (news, mut changed, mut asked) = (stop.clone(), Box::pin(stop.changed()), false);
+    poll_fn(move |cx| match news.has_changed() {
+        Ok(false) if replace(&mut asked, true) => Poll::Pending,
+        _ => changed.as_mut().poll(cx),
     })
 }
 

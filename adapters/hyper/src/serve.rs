@@ -182,8 +182,7 @@ impl<S> Serve<S> {
     /// It also ends a peer that is stuck inside a frame or a header block, for that one cannot answer.
     /// hyper's bookkeeping for it makes a Check 4 % dearer (`tests/benches/instructions.sh`).
     pub fn http2_ping_interval(mut self, interval: Duration) -> Self {
-        self.http2.keep_alive_interval(interval);
-        self.http2.keep_alive_timeout(interval);
+        self.http2.keep_alive_interval(interval).keep_alive_timeout(interval);
         self
     }
 }

@@ -7,6 +7,7 @@ use health_core::{Registry, ServingStatus, dubbo::service_key, http::HealthServi
 use health_tokio::TokioTimer;
 use http::{Request, Response};
 use tonic::{body::Body, server::NamedService, service::Routes};
+use tower::ServiceExt;
 use tower_service::Service;
 
 use crate::HealthServer;
@@ -67,19 +68,13 @@ impl HealthRoutes {
         self
     }
 
-    /// Mounts `service` as [`add_service`](Self::add_service) does, and registers it under its Dubbo
-    /// service key too, `group/NAME:version`: the name that a dubbo-go consumer watches by itself.
+    /// Registers the service of type `S` under its Dubbo service key too, `group/NAME:version`: the name
+    /// that a dubbo-go consumer watches by itself.
     #[must_use]
-    pub fn add_dubbo_service<S, B>(self, service: S, group: &str, version: &str) -> Self
-    where
-        S: Service<Request<Body>, Response = Response<B>, Error = Infallible> + NamedService,
-        S: Clone + Send + Sync + 'static,
-        S::Future: Send + 'static,
-        B: http_body::Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
-    {
+    pub fn add_dubbo_key<S: NamedService>(self, group: &str, version: &str) -> Self {
         let key = service_key(group, S::NAME, version);
         self.health.registry().set(&key, ServingStatus::Serving);
-        self.add_service(service)
+        self
     }
 
     /// The routes, for `Server::builder().add_routes`.
@@ -91,11 +86,8 @@ impl HealthRoutes {
         let server = HealthServer::from_service(self.health);
         let mut routes = self.routes.add_service(server.clone());
         let router = routes.axum_router_mut();
-        let probes = move |request: Request<_>| {
-            let mut server = server.clone();
-            async move { server.call(request.map(Body::new)).await }
-        };
-        *router = mem::take(router).fallback_service(tower::service_fn(probes));
+        let others = server.map_request(|request: Request<_>| request.map(Body::new));
+        *router = mem::take(router).fallback_service(others);
         routes
     }
 }

@@ -84,7 +84,8 @@ async fn get(address: SocketAddr, path: &str) -> (StatusCode, Bytes) {
 async fn mounted_services_are_registered_by_themselves() {
     let health = Registry::new();
     let routes = HealthRoutes::new(&health)
-        .add_dubbo_service(GreetServiceServer::new("hello"), "lab", "1.0.0")
+        .add_service(GreetServiceServer::new("hello"))
+        .add_dubbo_key::<GreetServiceServer>("lab", "1.0.0")
         .into_routes();
     let channel = channel(serve(routes).await).await;
     assert_eq!(check(channel.clone(), "greet.GreetService").await, Ok(1));

@@ -71,6 +71,27 @@ fn lines_of_code(text: &str) -> Vec<String> {
     code
 }
 
+/// `code` without its imports: what a file brings in is no measure of what it does.
+pub(crate) fn without_imports(code: &[String]) -> Vec<&str> {
+    let mut lines = code.iter().map(String::as_str);
+    let mut kept = Vec::new();
+    while let Some(line) = lines.next() {
+        let import = line.trim_start().trim_start_matches("pub ").starts_with("use ");
+        if !import {
+            kept.push(line);
+        } else if !line.ends_with(';') {
+            lines.by_ref().find(|line| line.ends_with(';'));
+        }
+    }
+    kept
+}
+
+#[test]
+fn imports_of_several_lines_are_left_out_whole() {
+    let code = ["use std::{", "    io,", "};", "fn a() {", "    use_it();", "}", "pub use b::c;"];
+    assert_eq!(without_imports(&code.map(str::to_owned)), ["fn a() {", "    use_it();", "}"]);
+}
+
 #[test]
 fn only_code_is_counted() {
     let text = "//! Head.\n\nuse std::io;\n\n/// Doc.\nfn a() {\n    // Why.\n    b(); // Too.\n}\n\n\
