@@ -30,7 +30,7 @@ pub(super) fn answers_in_text(media_type: &MediaType, headers: &HeaderMap) -> bo
 }
 
 /// Whether `Accept` asks for a reply in text.
-fn accepts_text(headers: &HeaderMap) -> bool {
+pub(super) fn accepts_text(headers: &HeaderMap) -> bool {
     headers
         .get_all(ACCEPT)
         .iter()

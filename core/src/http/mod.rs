@@ -18,6 +18,7 @@
 //! | `call`, `message`, `stream` | what is answered |
 //! | `probe`, `accept`, `query`, `cors` | the rest of HTTP |
 //! | `body` | the reply's body |
+//! | `gate`, `refusal` | which calls of other services are refused, and how |
 
 mod accept;
 mod body;
@@ -28,6 +29,7 @@ mod cors;
 mod envelope;
 mod exchange;
 mod fault;
+mod gate;
 mod grpc;
 mod grpc_web;
 mod intake;
@@ -35,6 +37,7 @@ mod message;
 mod probe;
 mod protocol;
 mod query;
+mod refusal;
 mod route;
 mod service;
 mod stream;
@@ -44,6 +47,7 @@ mod triple;
 pub use body::Body;
 pub use cors::Cors;
 pub use exchange::ResponseFuture;
+pub use gate::{Gate, Refusal};
 pub use service::{HealthService, HealthServiceBuilder};
 
 #[cfg(test)]
