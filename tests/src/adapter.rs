@@ -15,6 +15,8 @@ pub enum Adapter {
     Hyper,
     /// tonic's router and transport, through `health_tonic`.
     Tonic,
+    /// actix-web on the server of `health_actix_web`.
+    ActixWeb,
     /// axum, through `health_tower`.
     Tower,
     /// hyper on smol, without tokio's runtime.
@@ -28,6 +30,7 @@ impl Adapter {
         match self {
             Self::Hyper => "hyper",
             Self::Tonic => "tonic",
+            Self::ActixWeb => "actix-web",
             Self::Tower => "tower",
             Self::Smol => "smol",
         }

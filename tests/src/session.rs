@@ -64,6 +64,9 @@ impl Reply {
     /// All that the health service decides of a reply; when and in what pieces it came is left out.
     fn comparable(&self) -> String {
         let mut text = format!("{}, {}\n", self.head.status, self.end);
+        if self.head.ends_stream {
+            text.push_str("ended with its head\n");
+        }
         text.push_str(&fields(&self.head.headers));
         let _ = writeln!(text, "body: {}", self.body.escape_ascii());
         match &self.trailers {
@@ -91,3 +94,52 @@ fn fields(fields: &Fields) -> String {
 
 /// What the server says for itself, not the health service: RFC 9110 §6.6.1, §7.6.1, §10.2.4.
 const ASIDE: [&str; 5] = ["connection", "date", "keep-alive", "server", "transfer-encoding"];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::reply::{End, Head};
+    use crate::vector::HttpVersion;
+
+    fn reply(headers: &[(&str, &str)]) -> Reply {
+        let mut fields = Fields::default();
+        for (name, value) in headers {
+            fields.push(name, value.as_bytes());
+        }
+        Reply {
+            version: HttpVersion::Http2,
+            head: Head { status: 200, headers: fields, ends_stream: false },
+            body: b"ok".to_vec(),
+            arrivals: Vec::new(),
+            trailers: None,
+            end: End::Clean,
+        }
+    }
+
+    #[test]
+    fn what_the_server_says_for_itself_is_left_aside() {
+        let plain = reply(&[("a", "1"), ("b", "2")]).comparable();
+        let dated = [("Date", "now"), ("b", "2"), ("server", "x"), ("a", "1")];
+        assert_eq!(reply(&dated).comparable(), plain);
+        assert_eq!(reply(&[("Connection", "close"), ("a", "1"), ("b", "2")]).comparable(), plain);
+    }
+
+    #[test]
+    fn every_part_of_a_reply_is_compared() {
+        let plain = reply(&[("a", "1")]);
+        let mut others = vec![reply(&[("a", "2")]), reply(&[]), reply(&[("a", "1"), ("a", "1")])];
+        let mut change = |change: &dyn Fn(&mut Reply)| {
+            let mut other = plain.clone();
+            change(&mut other);
+            others.push(other);
+        };
+        change(&|reply| reply.head.status = 201);
+        change(&|reply| reply.head.ends_stream = true);
+        change(&|reply| reply.body.push(0));
+        change(&|reply| reply.trailers = Some(Fields::default()));
+        change(&|reply| reply.end = End::Open);
+        for other in others {
+            assert_ne!(other.comparable(), plain.comparable());
+        }
+    }
+}

@@ -170,13 +170,30 @@ impl Subject {
     ///
     /// If the process is gone, or the system has no `/proc`.
     pub fn resident_kib(&self) -> io::Result<u64> {
-        let id = self.child.id().ok_or_else(|| io::Error::other("the subject has ended"))?;
-        let path = PathBuf::from(format!("/proc/{id}/status"));
+        let path = self.folder()?.join("status");
         let status = std::fs::read_to_string(&path)?;
         status
             .lines()
             .find_map(|line| line.strip_prefix("VmRSS:")?.trim().strip_suffix(" kB")?.parse().ok())
             .ok_or_else(|| io::Error::other(format!("no VmRSS in {}", path.display())))
+    }
+
+    /// The names of its threads, as Linux has them: fifteen characters at most.
+    ///
+    /// # Errors
+    ///
+    /// If the process is gone, or the system has no `/proc`.
+    pub fn threads(&self) -> io::Result<Vec<String>> {
+        std::fs::read_dir(self.folder()?.join("task"))?
+            .map(|thread| std::fs::read_to_string(thread?.path().join("comm")))
+            .collect()
+    }
+
+    /// Where Linux tells of the process.
+    fn folder(&self) -> io::Result<PathBuf> {
+        let id = self.child.id();
+        let id = id.ok_or_else(|| io::Error::other("the subject has ended"))?;
+        Ok(PathBuf::from(format!("/proc/{id}")))
     }
 }
 

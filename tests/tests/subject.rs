@@ -171,16 +171,21 @@ async fn end_of_input_stops_it_while_a_watch_is_open() {
     }
 }
 
-#[tokio::test]
-async fn the_greeter_answers_with_its_address_while_it_is_serving() {
+/// The adapters that can carry a gRPC service beside health.
+fn with_greeter() -> impl Iterator<Item = Adapter> {
+    let all = Adapter::value_variants().iter().copied();
+    all.filter(|adapter| *adapter != Adapter::ActixWeb)
+}
+
+async fn the_greeter_of(adapter: Adapter) {
     let set = |status: &str| json!({"set": {"greet.GreetService": status}});
-    let mut subject = start(Adapter::Hyper, Options::new().greeter()).await;
+    let mut subject = start(adapter, Options::new().greeter()).await;
     let address = subject.address();
     let greeting = address.to_string();
     let mut expected = vec![0x0a, greeting.len() as u8];
     expected.extend(greeting.as_bytes());
     let (serving, refused) = (("0".to_owned(), expected), ("14".to_owned(), Vec::new()));
-    assert_eq!(call(address, GREET).await, serving);
+    assert_eq!(call(address, GREET).await, serving, "{adapter}");
     let rows = [
         (set("NOT_SERVING"), &refused),
         (set("SERVING"), &serving),
@@ -193,15 +198,45 @@ async fn the_greeter_answers_with_its_address_while_it_is_serving() {
     ];
     for (command, expected) in rows {
         subject.command(&command).await.unwrap();
-        assert_eq!(call(address, GREET).await, *expected, "{command}");
+        assert_eq!(call(address, GREET).await, *expected, "{adapter}: {command}");
     }
-    assert_eq!(call(address, "/greet.GreetService/Other").await.0, "12");
+    let (status, _) = call(address, "/greet.GreetService/Other").await;
+    assert_eq!(status, "12", "{adapter}");
+}
+
+#[tokio::test]
+async fn the_greeter_answers_with_its_address_while_it_is_serving() {
+    for adapter in with_greeter() {
+        the_greeter_of(adapter).await;
+    }
+}
+
+#[test]
+fn the_greeter_is_refused_where_its_trailers_could_not_be_sent() {
+    let output = Command::new(PROGRAM).args(["--adapter", "actix-web", "--greeter"]).output();
+    let output = output.unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(!output.status.success() && output.stdout.is_empty(), "{said}");
+    assert!(said.contains("trailers"), "{said}");
 }
 
 #[tokio::test]
 async fn without_the_flag_there_is_no_greeter() {
-    let subject = start(Adapter::Hyper, Options::new()).await;
-    assert_eq!(call(subject.address(), GREET).await.0, "12");
+    for adapter in Adapter::value_variants() {
+        let subject = start(*adapter, Options::new()).await;
+        assert_eq!(call(subject.address(), GREET).await.0, "12", "{adapter}");
+    }
+}
+
+#[tokio::test]
+async fn smol_serves_without_a_runtime_of_tokio() {
+    for (adapter, has_tokio) in [(Adapter::Hyper, true), (Adapter::Smol, false)] {
+        let subject = start(adapter, Options::new()).await;
+        assert_eq!(call(subject.address(), CHECK).await.0, "0", "{adapter}");
+        let threads = subject.threads().unwrap();
+        let found = threads.iter().any(|name| name.starts_with("tokio"));
+        assert_eq!(found, has_tokio, "{adapter}: {threads:?}");
+    }
 }
 
 #[test]
@@ -228,8 +263,10 @@ fn a_wrong_command_line_is_refused_and_help_names_everything() {
         "--max-watchers",
         "--greeter",
         r#"{"close":true}"#,
-        "hyper",
     ] {
         assert!(help.contains(name), "{name} is not in:\n{help}");
+    }
+    for adapter in Adapter::value_variants() {
+        assert!(help.contains(adapter.as_str()), "{adapter} is not in:\n{help}");
     }
 }

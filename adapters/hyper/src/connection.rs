@@ -9,13 +9,12 @@ use std::task::{Context, Poll};
 use std::{future::pending, future::poll_fn, io, io::Cursor, pin::Pin, pin::pin, time::Duration};
 
 use bytes::BytesMut;
+use futures_util::FutureExt;
 use hyper_util::{rt::TokioIo, server::graceful::GracefulConnection};
-use tokio::io::{AsyncRead, AsyncReadExt, Chain, Join, ReadBuf, copy, join, sink};
+use tokio::io::{AsyncRead, AsyncReadExt, Chain, Interest, Join, ReadBuf, copy, join, sink};
 use tokio::net::{TcpStream, tcp::OwnedReadHalf, tcp::OwnedWriteHalf};
 use tokio::sync::watch::{Receiver, error::RecvError};
 use tokio::time::{sleep, timeout};
-
-pub(crate) type Stop = Receiver<bool>;
 
 /// A stream whose beginning has been read, and is read again.
 pub(crate) type Io = TokioIo<Join<Chain<Cursor<BytesMut>, Inbound>, OwnedWriteHalf>>;
@@ -27,7 +26,7 @@ pub(crate) async fn run<C1: GracefulConnection, C2: GracefulConnection>(
     http1: impl FnOnce(Io) -> C1,
     http2: impl FnOnce(Io) -> C2,
     header_read_timeout: Duration,
-    mut stop: Stop,
+    mut stop: Receiver<bool>,
 ) {
     // An answer is small and whole. Not worth refusing a connection for.
     let _ = stream.set_nodelay(true);
@@ -58,7 +57,7 @@ pub(crate) async fn run<C1: GracefulConnection, C2: GracefulConnection>(
 async fn drive<C: GracefulConnection>(
     mut connection: Pin<Box<C>>,
     abandoned: impl Future<Output = ()>,
-    stop: &mut Stop,
+    stop: &mut Receiver<bool>,
 ) -> bool {
     let mut abandoned = pin!(abandoned);
     loop {
@@ -74,9 +73,9 @@ async fn drive<C: GracefulConnection>(
     }
 }
 
-/// [`Stop::changed`] for a task that is polled at every call it serves: it asks the channel once, and from
+/// [`Receiver::changed`] for a task that is polled at every call it serves: it asks the channel once, and from
 /// then on looks whether anything has changed, which is one load. The task's waker stays the same.
-fn changed(stop: &mut Stop) -> impl Future<Output = Result<(), RecvError>> {
+fn changed(stop: &mut Receiver<bool>) -> impl Future<Output = Result<(), RecvError>> {
     let (news, mut changed, mut asked) = (stop.clone(), Box::pin(stop.changed()), false);
     poll_fn(move |cx| match news.has_changed() {
         Ok(false) if replace(&mut asked, true) => Poll::Pending,
@@ -108,10 +107,16 @@ impl Inbound {
     async fn abandoned(&self) {
         let peek = |cx: &mut Context<'_>| self.half().poll_peek(cx, &mut ReadBuf::new(&mut [0]));
         // Bytes are a body or the next request, and hyper will read them: to wait here would spin.
-        while poll_fn(peek).await.is_ok_and(|read| read > 0) {
+        while poll_fn(peek).await.is_ok_and(|read| read > 0) && !self.is_over() {
             sleep(A_SECOND).await;
         }
         sleep(A_SECOND).await;
+    }
+
+    /// Whether the peer's FIN is here, also behind bytes that nobody has read.
+    fn is_over(&self) -> bool {
+        let ready = self.half().ready(Interest::READABLE).now_or_never();
+        ready.is_some_and(|ready| ready.is_ok_and(|ready| ready.is_read_closed()))
     }
 }
 

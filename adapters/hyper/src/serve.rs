@@ -213,8 +213,8 @@ where
                 let (service, beside) = (self.service.clone(), self.service.clone());
                 let http1 = move |io| http1.serve_connection(io, service);
                 let http2 = move |io| http2.serve_connection(io, beside);
-                let limit = self.header_limit;
-                let run = connection::run(stream, http1, http2, limit, stopping.clone());
+                let run =
+                    connection::run(stream, http1, http2, self.header_limit, stopping.clone());
                 tokio::spawn(run.map(|()| drop(slot)));
             }
         };

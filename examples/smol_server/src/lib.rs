@@ -1,5 +1,5 @@
 //! The health service on [hyper](https://docs.rs/hyper) and [smol](https://docs.rs/smol), without
-//! tokio's runtime: all that the two need from a runtime is in [`SmolTimer`] and [`serve`].
+//! tokio's runtime: all that the two need from a runtime is in [`SmolTimer`] and [`serve()`].
 //!
 //! ```text
 //! cargo run -p health-example-smol-server

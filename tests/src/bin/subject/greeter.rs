@@ -37,8 +37,7 @@ struct GreetResponse {
     greeting: String,
 }
 
-/// The method as an HTTP service, behind the status of [`SERVICE`]; whatever path it is called with,
-/// it answers.
+/// The method as an HTTP service, behind the status of [`SERVICE`].
 #[derive(Clone, Debug)]
 pub(crate) struct Greet {
     state: State,
@@ -90,6 +89,9 @@ where
     fn call(&mut self, request: http::Request<B>) -> Self::Future {
         let greet = self.clone();
         Box::pin(async move {
+            if request.uri().path() != GREET {
+                return Ok(Status::unimplemented("unknown method").into_http());
+            }
             let mut grpc = Grpc::new(ProstCodec::<GreetResponse, GreetRequest>::default());
             Ok(grpc.unary(greet, request).await)
         })

@@ -1,5 +1,6 @@
 //! A server under test: health through one adapter, steered by JSON lines on standard input.
 
+mod actix_web;
 mod attentive;
 mod command;
 mod greeter;
@@ -68,6 +69,9 @@ struct Arguments {
 
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments = Arguments::parse();
+    if arguments.greeter && arguments.adapter == Adapter::ActixWeb {
+        return Err("--greeter: an actix-web App cannot send the trailers of gRPC".into());
+    }
     let listener = TcpListener::bind(arguments.listen)?;
     let address = listener.local_addr()?;
     let state = State::new(Settings {
@@ -89,6 +93,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     match arguments.adapter {
         Adapter::Hyper => hyper::start(listener, site)?,
         Adapter::Tonic => tonic::start(listener, site)?,
+        Adapter::ActixWeb => actix_web::start(listener, site)?,
         Adapter::Tower => tower::start(listener, site)?,
         Adapter::Smol => smol::start(listener, site)?,
         other => return Err(format!("this program does not serve through {other} yet").into()),
