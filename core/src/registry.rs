@@ -1,7 +1,7 @@
 //! `Registry`: the statuses of a server's services, and everything that may change them.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::HashMap,
     fmt,
     num::NonZeroUsize,
     sync::{Arc as StdArc, PoisonError},
@@ -142,19 +142,15 @@ impl Registry {
     /// ([`has_served`](Self::has_served)) only if it is SERVING from here on. Holds and the shutdown
     /// latch stay as they are. If a name comes twice, the last one counts.
     pub fn replace<'a>(&self, services: impl IntoIterator<Item = (&'a str, ServingStatus)>) {
-        // The iterator is user code: it runs before any lock is taken.
-        let services: Vec<_> = services
-            .into_iter()
-            .filter(|(_, status)| *status != ServingStatus::ServiceUnknown)
-            .collect();
-        let named: HashSet<&str> = services.iter().map(|(name, _)| *name).collect();
+        // The iterator is user code: it runs before any lock is taken. Of a name's statuses the last one
+        // stays.
+        let mut wanted: HashMap<&str, ServingStatus> = services.into_iter().collect();
+        wanted.retain(|_, status| *status != ServingStatus::ServiceUnknown);
         let mut ledger = self.inner.lock();
         for (name, record) in &mut ledger.records {
-            if !named.contains(&**name) {
-                record.reported = None;
-            }
+            record.reported = wanted.remove(&**name);
         }
-        for (name, status) in services {
+        for (name, status) in wanted {
             ledger.record(name).reported = Some(status);
         }
         self.show_all(ledger, Cause::Replaced, true);

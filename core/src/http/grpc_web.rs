@@ -95,7 +95,8 @@ pub(super) struct TextDecoder {
 }
 
 impl TextDecoder {
-    pub(super) fn decode(&mut self, text: &[u8]) -> Result<Bytes, Fault> {
+    /// What is in `text`, and what is wrong with it after that.
+    pub(super) fn decode(&mut self, text: &[u8]) -> (Bytes, Result<(), Fault>) {
         let mut decoded = BytesMut::with_capacity((self.len + text.len()) / 4 * 3);
         for character in text {
             if let Some(place) = self.group.get_mut(self.len) {
@@ -105,12 +106,13 @@ impl TextDecoder {
             if self.len == self.group.len() {
                 self.len = 0;
                 let mut bytes = [0; 3];
-                let count =
-                    GROUP.decode_slice(self.group, &mut bytes).map_err(|_| Fault::BadBase64)?;
+                let Ok(count) = GROUP.decode_slice(self.group, &mut bytes) else {
+                    return (decoded.freeze(), Err(Fault::BadBase64));
+                };
                 decoded.extend_from_slice(bytes.get(..count).unwrap_or_default());
             }
         }
-        Ok(decoded.freeze())
+        (decoded.freeze(), Ok(()))
     }
 
     pub(super) fn finish(&self) -> Result<(), Fault> {
@@ -135,7 +137,9 @@ mod tests {
         let mut decoder = TextDecoder::default();
         let mut decoded = Vec::new();
         for piece in text.as_bytes().chunks(piece) {
-            decoded.extend_from_slice(&decoder.decode(piece)?);
+            let (bytes, outcome) = decoder.decode(piece);
+            decoded.extend_from_slice(&bytes);
+            outcome?;
         }
         decoder.finish()?;
         Ok(decoded)

@@ -72,7 +72,12 @@ impl Intake {
                 Ok(())
             }
             Kind::Enveloped(reader) => reader.push(data),
-            Kind::Text(decoder, reader) => reader.push(decoder.decode(&data)?),
+            Kind::Text(decoder, reader) => {
+                // What is wrong with the envelope comes first where it came first.
+                let (data, outcome) = decoder.decode(&data);
+                reader.push(data)?;
+                outcome
+            }
         }
     }
 

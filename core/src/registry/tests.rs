@@ -389,7 +389,10 @@ fn replace_is_one_step() {
     let mut stays = registry.watch("stays").unwrap();
     assert_eq!(poll(&mut gone), READY(Serving));
     assert_eq!(poll(&mut stays), READY(Serving));
-    registry.replace([("stays", Serving), ("new", Unknown), ("new", NotServing)]);
+    let nobody = [("nobody", Serving), ("nobody", ServiceUnknown)];
+    registry.replace(
+        [("stays", Serving), ("new", Unknown), ("new", NotServing)].into_iter().chain(nobody),
+    );
     assert_eq!(poll(&mut gone), READY(ServiceUnknown));
     assert_eq!(poll(&mut stays), Poll::Pending, "what stays as it is, is not told");
     let listed: Vec<_> = registry.list().unwrap();
