@@ -27,9 +27,19 @@ esac
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 cd "$root"
-if RUSTFLAGS="${RUSTFLAGS:-} --cfg loom" CARGO_TARGET_DIR="$root/target/loom" \
-    cargo test --package health-core --no-default-features --test loom --release -- "$@"; then
-    printf 'loom: every model holds\n'
+
+models() {
+    RUSTFLAGS="${RUSTFLAGS:-} --cfg loom" CARGO_TARGET_DIR="$root/target/loom" \
+        cargo test --package health-core --no-default-features --test loom --release -- "$@"
+}
+
+count=$(models --list "$@" | grep -c ': test$' || true)
+if [ "$count" -eq 0 ]; then
+    printf 'loom: FAILED: no model was built%s\n' "${1:+ whose name contains $1}" >&2
+    exit 1
+fi
+if models "$@"; then
+    printf 'loom: ok, models run: %s\n' "$count"
 else
     printf 'loom: FAILED, see above\n' >&2
     exit 1

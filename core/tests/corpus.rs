@@ -10,11 +10,11 @@ use std::{fs, panic, path::Path};
 fn corpus(target: &str) -> Vec<(String, Vec<u8>)> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus");
     let mut inputs: Vec<_> = fs::read_dir(folder.join(target))
-        .unwrap()
-        .map(|entry| entry.unwrap())
+        .expect("a folder of inputs")
+        .map(|entry| entry.expect("an input"))
         .map(|file| {
             let name = file.file_name().to_string_lossy().into_owned();
-            (name, fs::read(file.path()).unwrap())
+            (name, fs::read(file.path()).expect("an input"))
         })
         .collect();
     inputs.sort();

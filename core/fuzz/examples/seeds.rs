@@ -47,11 +47,7 @@ fn seed(vector: &Value) -> Option<Vec<u8>> {
     if let Some(limit) = config["max_message_bytes"].as_u64() {
         lines.push(format!(":max-request-bytes {limit}"));
     }
-    for origin in config["cors_allow_origins"]
-        .as_array()
-        .into_iter()
-        .flatten()
-    {
+    for origin in config["cors_allow_origins"].as_array().into_iter().flatten() {
         lines.push(format!(":cors {}", origin.as_str()?));
     }
     let request = &vector["request"];
@@ -70,12 +66,7 @@ fn seed(vector: &Value) -> Option<Vec<u8>> {
 
 /// Whether a scenario begins with this status anyway.
 fn is_usual(name: &str, status: &Value) -> bool {
-    [
-        ("", "SERVING"),
-        ("svc", "NOT_SERVING"),
-        ("up", "SERVING"),
-        ("idle", "UNKNOWN"),
-    ]
-    .iter()
-    .any(|usual| (name, status.as_str()) == (usual.0, Some(usual.1)))
+    [("", "SERVING"), ("svc", "NOT_SERVING"), ("up", "SERVING"), ("idle", "UNKNOWN")]
+        .iter()
+        .any(|usual| (name, status.as_str()) == (usual.0, Some(usual.1)))
 }

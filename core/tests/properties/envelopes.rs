@@ -3,8 +3,11 @@
 
 use std::io::Read as _;
 
-use base64::{Engine as _, engine::general_purpose::STANDARD};
-use flate2::read::GzDecoder;
+use base64::{
+    Engine as _, alphabet,
+    engine::{GeneralPurpose, GeneralPurposeConfig},
+};
+use flate2::read::MultiGzDecoder;
 
 use super::scenario::split_once;
 
@@ -18,39 +21,39 @@ pub(crate) struct Envelope {
 /// # Panics
 ///
 /// If it ends inside of one.
-pub(crate) fn open(mut data: &[u8]) -> Vec<Envelope> {
+pub(crate) fn open(data: &[u8]) -> Vec<Envelope> {
+    try_open(data).expect("whole envelopes")
+}
+
+/// The same for what a peer sent; `None` if it ends inside of an envelope.
+pub(crate) fn try_open(mut data: &[u8]) -> Option<Vec<Envelope>> {
     let mut envelopes = Vec::new();
-    while let Some((prefix, rest)) = data.split_first_chunk::<5>() {
+    while !data.is_empty() {
+        let (prefix, rest) = data.split_first_chunk::<5>()?;
         let [flags, length @ ..] = *prefix;
         let length = u32::from_be_bytes(length) as usize;
-        let (payload, rest) = rest.split_at_checked(length).expect("an envelope is cut");
+        let (payload, rest) = rest.split_at_checked(length)?;
         let payload = payload.to_vec();
         envelopes.push(Envelope { flags, payload });
         data = rest;
     }
-    assert_eq!(data, b"", "a prefix is cut");
-    envelopes
+    Some(envelopes)
 }
 
-/// Decodes base64 that was written in several parts, each with its padding.
-///
-/// # Panics
-///
-/// If a group of four characters is not base64.
-pub(crate) fn base64_groups(text: &[u8]) -> Vec<u8> {
-    text.chunks(4).flat_map(|group| STANDARD.decode(group).expect("base64")).collect()
+/// Decodes base64 that was written in several parts, each with its padding; `None` if it is none.
+pub(crate) fn base64_groups(text: &[u8]) -> Option<Vec<u8>> {
+    let lenient = GeneralPurposeConfig::new().with_decode_allow_trailing_bits(true);
+    let engine = GeneralPurpose::new(&alphabet::STANDARD, lenient);
+    let groups = text.chunks(4).map(|group| engine.decode(group).ok());
+    let groups: Option<Vec<_>> = groups.collect();
+    Some(groups?.concat())
 }
 
-/// Unpacks gzip.
-///
-/// # Panics
-///
-/// If it is none.
-pub(crate) fn gunzip(data: &[u8]) -> Vec<u8> {
+/// Unpacks gzip; `None` if it is none.
+pub(crate) fn gunzip(data: &[u8]) -> Option<Vec<u8>> {
     let mut plain = Vec::new();
-    let unpacked = GzDecoder::new(data).read_to_end(&mut plain);
-    unpacked.expect("gzip");
-    plain
+    MultiGzDecoder::new(data).read_to_end(&mut plain).ok()?;
+    Some(plain)
 }
 
 /// The value of `name` in the text of gRPC-Web's trailers.

@@ -159,6 +159,7 @@ impl Reader<'_> {
     }
 }
 
+#[derive(Clone, Copy)]
 enum Step {
     Change,
     End,

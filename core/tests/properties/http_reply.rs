@@ -1,9 +1,10 @@
-//! Whether a reply is well-formed: the rules of HTTP, probes and CORS. `rpc_reply` has those of the RPCs.
+//! Whether a reply is well-formed: the rules of HTTP, probes and CORS. `rpc_reply` and
+//! `rpc_answer` have those of the RPCs.
 
 use http::{HeaderMap, Method, StatusCode};
 use serde_json::Value;
 
-use super::{exchange::Reply, rpc_reply, scenario::Scenario};
+use super::{exchange::Reply, rpc_answer, rpc_reply, scenario::Scenario};
 
 /// Judges a reply by the form that its status and content type claim.
 ///
@@ -19,7 +20,10 @@ pub(crate) fn judge(scenario: &Scenario, reply: &Reply) {
         None => judge_bare(scenario, reply),
         Some("text/plain; charset=utf-8") => judge_probe(scenario, reply, judge_probe_text),
         Some("application/health+json") => judge_probe(scenario, reply, judge_probe_json),
-        Some(content_type) => rpc_reply::judge(scenario, reply, content_type),
+        Some(content_type) => {
+            let answer = rpc_reply::judge(scenario, reply, content_type);
+            rpc_answer::judge(scenario, reply, &answer);
+        }
     }
 }
 

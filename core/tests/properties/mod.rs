@@ -7,7 +7,9 @@ mod http_reply;
 mod oracle;
 mod registry;
 mod request_body;
+mod rpc_answer;
 mod rpc_reply;
+mod rpc_request;
 mod scenario;
 mod timer;
 

@@ -35,7 +35,7 @@ pub(crate) struct Settings {
     is_shut_down: bool,
     is_closed: bool,
     max_watchers: usize,
-    max_request_bytes: usize,
+    pub(crate) max_request_bytes: usize,
     min_compress_bytes: usize,
     requires_connect_version: bool,
     triple_service: (String, String),
@@ -83,6 +83,10 @@ impl Scenario {
         scenario
     }
 
+    pub(crate) fn body(&self) -> &[u8] {
+        &self.body
+    }
+
     pub(crate) fn request(&self) -> Request<RequestBody> {
         let settings = &self.settings;
         let body = RequestBody::new(
@@ -109,7 +113,7 @@ impl Settings {
             is_closed: false,
             max_watchers: 1,
             max_request_bytes: 1024,
-            min_compress_bytes: 64,
+            min_compress_bytes: 16,
             requires_connect_version: false,
             triple_service: Default::default(),
             cors: None,
