@@ -15,7 +15,7 @@ fn main() -> Result<(), Error> {
 }
 
 /// Generates the prost types and the descriptor set into `out`.
-pub fn generate(out: &Path) -> Result<(), Error> {
+pub(crate) fn generate(out: &Path) -> Result<(), Error> {
     let root = Path::new(ROOT).join("proto");
     let mut compiler = protox::Compiler::new([&root])?;
     compiler.include_source_info(true).open_file("grpc/health/v1/health.proto")?;

@@ -184,6 +184,7 @@ impl Exchange {
         let now = timer.now();
         let deadline = match &self.plan {
             Plan::Call(Call { deadline: Deadline::At(deadline), .. }, _) => Some(*deadline),
+            Plan::Call(Call { deadline: Deadline::Expired, .. }, _) => Some(now),
             _ => None,
         };
         let patience = || deadline.unwrap_or_else(|| now + self.engine.body_timeout);

@@ -154,6 +154,14 @@ fn a_deadline_ends_a_call_whose_body_does_not() {
 }
 
 #[test]
+fn a_timeout_of_zero_does_not_wait_for_the_body() {
+    let service = timed(&Registry::new()).0.build();
+    let body = Script::new([Step::Wait]);
+    let request = post(CHECK, "application/grpc").header("grpc-timeout", "0n").body(body).unwrap();
+    assert_eq!(code(ready(&mut service.call(request)).unwrap()), "grpc 4");
+}
+
+#[test]
 fn a_deadline_that_passed_is_seen_when_the_body_is_whole() {
     let (builder, timer) = timed(&Registry::new());
     let service = builder.build();
