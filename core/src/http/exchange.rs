@@ -184,7 +184,8 @@ impl Exchange {
         let now = timer.now();
         let deadline = match &self.plan {
             Plan::Call(Call { deadline: Deadline::At(deadline), .. }, _) => Some(*deadline),
-            Plan::Call(Call { deadline: Deadline::Expired, .. }, _) => Some(now),
+            // A body that is on its way is read all the same, or the connection would be lost with it.
+            Plan::Call(Call { deadline: Deadline::Expired, .. }, _) => Some(now + MAX_DISCARD_TIME),
             _ => None,
         };
         let patience = || deadline.unwrap_or_else(|| now + self.engine.body_timeout);

@@ -154,11 +154,15 @@ fn a_deadline_ends_a_call_whose_body_does_not() {
 }
 
 #[test]
-fn a_timeout_of_zero_does_not_wait_for_the_body() {
-    let service = timed(&Registry::new()).0.build();
+fn a_timeout_of_zero_waits_a_second_for_the_body() {
+    let (builder, timer) = timed(&Registry::new());
+    let service = builder.build();
     let body = Script::new([Step::Wait]);
     let request = post(CHECK, "application/grpc").header("grpc-timeout", "0n").body(body).unwrap();
-    assert_eq!(code(ready(&mut service.call(request)).unwrap()), "grpc 4");
+    let mut future = service.call(request);
+    assert!(ready(&mut future).is_none());
+    timer.advance(Duration::from_secs(1));
+    assert_eq!(code(ready(&mut future).unwrap()), "grpc 4");
 }
 
 #[test]
