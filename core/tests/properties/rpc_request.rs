@@ -81,10 +81,13 @@ pub(crate) fn service(message: &[u8], is_json: bool) -> Option<String> {
 /// How long the request says that its client waits; empty if it does not say.
 pub(crate) fn timeout(scenario: &Scenario) -> &[u8] {
     let content_type = essence(header(scenario, "content-type"));
-    let name = match is_triple(scenario) {
-        _ if content_type.starts_with("application/grpc") => "grpc-timeout",
-        true => "triple-timeout-ms",
-        false => "connect-timeout-ms",
+    let is_unary = ["application/json", "application/proto"].contains(&&*content_type);
+    let name = if content_type.starts_with("application/grpc") {
+        "grpc-timeout"
+    } else if is_unary && is_triple(scenario) {
+        "triple-timeout-ms"
+    } else {
+        "connect-timeout-ms"
     };
     header(scenario, name)
 }
