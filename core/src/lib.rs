@@ -4,21 +4,29 @@ mod cell;
 mod code;
 pub mod dubbo;
 mod error;
+mod hold;
 #[cfg(feature = "http")]
 pub mod http;
 pub mod probe;
+mod reason;
 mod registry;
 pub mod rpc;
 pub mod rt;
 mod status;
 mod sync;
+mod traffic;
 mod transition;
 mod watch;
 
 pub use code::Code;
-pub use error::{RpcError, TooManyWatchers};
-pub use registry::{Registry, RegistryBuilder, Update};
-pub use status::{OVERALL, ServingStatus};
+pub use error::{ConfigError, RpcError, TooManyWatchers};
+pub use hold::Hold;
+pub use reason::Reason;
+pub use registry::{
+    ConditionState, Group, Heartbeat, Overall, Registry, RegistryBuilder, Signal, Update,
+};
+pub use status::{Finding, OVERALL, Scope, ServingStatus};
+pub use traffic::{RunningCall, Traffic};
 pub use transition::{Cause, Transition, Transitions};
 pub use watch::Watch;
 

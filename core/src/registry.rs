@@ -1,20 +1,39 @@
 //! `Registry`: the statuses of a server's services, and everything that may change them.
 
+mod age;
+mod builder;
+mod conditions;
+mod holds;
+mod ledger;
+mod relations;
+mod signal;
+mod tally;
+
 use std::{
     collections::HashMap,
     fmt,
     num::NonZeroUsize,
-    sync::{Arc as StdArc, PoisonError},
+    sync::{Arc as StdArc, OnceLock, PoisonError},
+    task::Waker,
+    time::Instant,
 };
 
+pub use builder::RegistryBuilder;
+pub(crate) use conditions::ConditionKey;
+pub use conditions::ConditionState;
+use ledger::{Changed, Ledger, Moment, Name, Record};
+pub use relations::{Group, Overall};
+pub use signal::{Heartbeat, Signal};
+
 use crate::{
-    Code, OVERALL, RpcError, ServingStatus, TooManyWatchers, Watch,
-    cell::{Cell, Shown},
-    status::Standing,
+    Code, ConfigError, RpcError, ServingStatus, TooManyWatchers, Traffic, Transition, Watch,
+    cell::Cell,
+    rt::Timer,
     sync::{
-        Arc, AtomicBool, Mutex, MutexGuard, Ordering, ShardedLock, ShardedLockWriteGuard, lock,
+        Arc, AtomicBool, AtomicU64, Mutex, MutexGuard, Ordering, ShardedLock,
+        ShardedLockWriteGuard, lock,
     },
-    transition::{Cause, Feeds, Transitions},
+    transition::{Cause, Transitions},
     watch::Usher,
 };
 
@@ -26,7 +45,8 @@ use crate::{
 /// ```text
 /// not registered                                  -> SERVICE_UNKNOWN (Watch), NOT_FOUND (Check)
 /// registry shut down, or the service held         -> NOT_SERVING
-/// set NOT_SERVING                                 -> NOT_SERVING
+/// set NOT_SERVING, or a condition of it failing   -> NOT_SERVING
+/// a condition of it pending                       -> UNKNOWN
 /// otherwise                                       -> what was set
 ///
 ///             shutdown()                 close()
@@ -37,6 +57,11 @@ use crate::{
 /// Differences to other servers, on purpose: grpc-go and dubbo-go drop what is set while shut down, and
 /// their `Resume` makes every service SERVING, also one that was NOT_SERVING before. Here the latch lies
 /// over the statuses, and [`resume`](Self::resume) shows each service's own status again.
+///
+/// A condition is what a [`Monitor`](crate::condition::Monitor) evaluates, a
+/// [`heartbeat`](Self::heartbeat), a [`signal`](Self::signal), or a [dependency](Self::depends_on). What
+/// it found may have an age at which it is no longer believed; a question never gets an older answer,
+/// whether or not anything still runs that could find out.
 ///
 /// # Examples
 ///
@@ -81,32 +106,22 @@ struct Inner {
     /// Copies of the ledger's flags that can be read without its lock.
     latched: AtomicBool,
     closed: AtomicBool,
+    /// When the first thing ends by itself, in nanoseconds after `epoch`; see `age`.
+    next_deadline: AtomicU64,
+    epoch: Instant,
+    /// By what age is judged; the system's clock if nobody gave another.
+    clock: OnceLock<StdArc<dyn Timer>>,
+    traffic: Traffic,
     max_watchers: usize,
     list_limit: usize,
 }
 
 /// Only the application names what stands here, so that a quick hash will do; the peers' names, which are
 /// in the ledger, need one that cannot be foreseen.
-type Index = HashMap<StdArc<str>, Arc<Cell>, foldhash::fast::RandomState>;
-
-#[derive(Default)]
-struct Ledger {
-    /// Registered, held or watched names. A name that is none of these has no record.
-    records: HashMap<StdArc<str>, Record>,
-    watchers: usize,
-    feeds: Feeds,
-}
-
-struct Record {
-    cell: Arc<Cell>,
-    /// What the application set; `None` while it is not registered.
-    reported: Option<ServingStatus>,
-    /// Why an operator holds the service, if one does.
-    hold: Option<Box<str>>,
-}
+type Index = HashMap<Name, Arc<Cell>, foldhash::fast::RandomState>;
 
 impl Registry {
-    /// A registry whose only service is [`OVERALL`], SERVING.
+    /// A registry whose only service is [`OVERALL`](crate::OVERALL), SERVING.
     #[must_use]
     pub fn new() -> Self {
         Self::builder().build()
@@ -114,26 +129,34 @@ impl Registry {
 
     /// Starts with the limits as they are by default.
     pub fn builder() -> RegistryBuilder {
-        RegistryBuilder { max_watchers: DEFAULT_MAX_WATCHERS, list_limit: DEFAULT_LIST_LIMIT }
+        RegistryBuilder::new()
     }
 
     /// Sets the status of `service`, which registers it if it is not registered.
     ///
     /// Setting [`ServingStatus::ServiceUnknown`] is [`remove`](Self::remove): that status is never
-    /// stored. Does not allocate if the name is known.
+    /// stored. Setting an [alias](Self::alias) sets its service. Does not allocate if the name is known.
     #[expect(clippy::must_use_candidate, reason = "what it did matters to few callers")]
     pub fn set(&self, service: &str, status: ServingStatus) -> Update {
         if status == ServingStatus::ServiceUnknown {
             return self.remove(service);
         }
-        self.amend(service, Cause::Set, |record| record.reported = Some(status))
+        self.amend(service, Cause::Set, |record| record.reported.replace(status) != Some(status))
     }
 
     /// Takes `service` out of the registry. Its watchers see SERVICE_UNKNOWN and stay; if it is
     /// registered again, they follow it.
+    ///
+    /// Its aliases end with it; removing an alias or a group ends that alone. Conditions belong to those
+    /// who made them: they count again if the service is registered again.
     #[expect(clippy::must_use_candidate, reason = "what it did matters to few callers")]
     pub fn remove(&self, service: &str) -> Update {
-        self.amend(service, Cause::Removed, |record| record.reported = None)
+        self.update(|ledger, _| {
+            if !ledger.is_registered(service) {
+                return None;
+            }
+            ledger.unregister(service, Cause::Removed)
+        })
     }
 
     /// Makes the registered services exactly `services`, in one step that no reader sees half of.
@@ -146,35 +169,17 @@ impl Registry {
         // stays.
         let mut wanted: HashMap<&str, ServingStatus> = services.into_iter().collect();
         wanted.retain(|_, status| *status != ServingStatus::ServiceUnknown);
-        let mut ledger = self.inner.lock();
-        for (name, record) in &mut ledger.records {
-            record.reported = wanted.remove(&**name);
-        }
-        for (name, status) in wanted {
-            ledger.record(name).reported = Some(status);
-        }
-        self.show_all(ledger, Cause::Replaced, true);
-    }
-
-    /// Holds `service` out of rotation: NOT_SERVING whatever is set, until [`release`](Self::release).
-    ///
-    /// A name that is not registered can be held too; the hold counts from its registration on. Holding
-    /// what is held replaces the reason.
-    pub fn hold(&self, service: &str, reason: impl Into<Box<str>>) -> Update {
-        let reason = reason.into();
-        self.amend(service, Cause::Held, |record| record.hold = Some(reason))
-    }
-
-    /// Ends a hold: the service shows its own status again.
-    #[expect(clippy::must_use_candidate, reason = "what it did matters to few callers")]
-    pub fn release(&self, service: &str) -> Update {
-        self.amend(service, Cause::Released, |record| record.hold = None)
-    }
-
-    /// Why `service` is held, if it is. For operators; never sent to peers.
-    #[must_use]
-    pub fn held(&self, service: &str) -> Option<Box<str>> {
-        self.inner.lock().records.get(service)?.hold.clone()
+        self.change(|ledger, moment| {
+            let gone = ledger.registered().filter(|name| !wanted.contains_key::<str>(name));
+            for name in gone.cloned().collect::<Vec<_>>() {
+                ledger.unregister(&name, Cause::Replaced);
+            }
+            for (name, status) in wanted {
+                ledger.record(name, moment.now).reported = Some(status);
+            }
+            ledger.records.values_mut().for_each(|record| record.served = false);
+            ledger.mark_all(Cause::Replaced);
+        });
     }
 
     /// Latches NOT_SERVING over every service, registered now or later. Watch streams yield it and stay
@@ -202,9 +207,11 @@ impl Registry {
         cells.iter().for_each(|cell| cell.wake());
     }
 
-    /// The status of `service`; `None` if it is not registered. Neither waits nor allocates.
+    /// The status of `service`; `None` if it is not registered. Neither waits nor allocates, and never
+    /// evaluates a condition.
     #[must_use]
     pub fn check(&self, service: &str) -> Option<ServingStatus> {
+        self.inner.let_go();
         let index = self.inner.index.read().unwrap_or_else(PoisonError::into_inner);
         Some(index.get(service)?.shown().status())
     }
@@ -222,6 +229,7 @@ impl Registry {
     ///
     /// [`Code::ResourceExhausted`] if there are more than [`list_limit`](RegistryBuilder::list_limit).
     pub fn list(&self) -> Result<Vec<(StdArc<str>, ServingStatus)>, RpcError> {
+        self.inner.let_go();
         let index = self.inner.index.read().unwrap_or_else(PoisonError::into_inner);
         if index.len() > self.inner.list_limit {
             return Err(LIST_TOO_LONG);
@@ -242,7 +250,7 @@ impl Registry {
     /// # Wire
     ///
     /// `service` is a full protobuf name such as `acme.user.v1.UserService`, compared byte for byte;
-    /// `""` ([`OVERALL`]) is the server as a whole. An update neither allocates nor waits for readers.
+    /// `""` ([`OVERALL`](crate::OVERALL)) is the server as a whole. An update neither allocates nor waits for readers.
     ///
     /// # Errors
     ///
@@ -273,6 +281,7 @@ impl Registry {
     /// `grpc/health/v1/health.proto`, comment on `rpc Watch`; coalescing as in grpc-go
     /// `health/server.go`.
     pub fn watch(&self, service: &str) -> Result<Watch, TooManyWatchers> {
+        let now = self.inner.now();
         let mut ledger = self.inner.lock();
         if self.is_closed() {
             return Ok(Watch::ended());
@@ -281,12 +290,37 @@ impl Registry {
             return Err(TooManyWatchers::new(self.inner.max_watchers));
         }
         ledger.watchers += 1;
-        let cell = Arc::clone(&ledger.record(service).cell);
+        let cell = Arc::clone(&ledger.record(service, now).cell);
         let slot = cell.enter();
         drop(ledger);
         let usher: StdArc<dyn Usher> = StdArc::<Inner>::clone(&self.inner);
         // `max_watchers` is at most u32::MAX, and slots are reused, so the number fits.
         Ok(Watch::seated(cell, usher, slot as u32))
+    }
+
+    /// Why `service` shows what it shows, where that is not what was set: a hold, a condition and what it
+    /// found, a dependency. For operators; no RPC carries it.
+    ///
+    /// ```
+    /// use health_core::{Reason, Registry, ServingStatus};
+    ///
+    /// let health = Registry::new();
+    /// let database = health.signal("greet.GreetService", "postgres")?;
+    /// database.fail(Reason::new("connection refused"));
+    ///
+    /// assert_eq!(health.why("greet.GreetService").as_deref(), Some("postgres: connection refused"));
+    /// # Ok::<(), health_core::ConfigError>(())
+    /// ```
+    #[must_use]
+    pub fn why(&self, service: &str) -> Option<StdArc<str>> {
+        self.inner.let_go();
+        self.inner.lock().why(service, self.is_shut_down())
+    }
+
+    /// The calls of the application, as far as an adapter counts them.
+    #[must_use]
+    pub fn traffic(&self) -> &Traffic {
+        &self.inner.traffic
     }
 
     /// How many Watch streams are open.
@@ -298,7 +332,7 @@ impl Registry {
     /// Whether [`shutdown`](Self::shutdown) is in force.
     #[must_use]
     pub fn is_shut_down(&self) -> bool {
-        self.inner.latched.load(Ordering::Acquire)
+        self.inner.is_latched()
     }
 
     /// Whether [`close`](Self::close) was called.
@@ -329,66 +363,56 @@ impl Registry {
         self.inner.lock().feeds.open(capacity)
     }
 
-    /// Edits one record, shows the result and tells everyone.
-    fn amend(&self, service: &str, cause: Cause, edit: impl FnOnce(&mut Record)) -> Update {
-        let inner = &*self.inner;
-        let mut guard = inner.lock();
-        let ledger = &mut *guard;
-        let undoes = matches!(cause, Cause::Removed | Cause::Released);
-        if undoes && !ledger.records.contains_key(service) {
-            return Update::Unchanged;
-        }
-        let record = ledger.record(service);
-        let before = record.is_registered_and_held();
-        let reported = record.reported;
-        edit(record);
-        if reported == record.reported && before == record.is_registered_and_held() {
-            return Update::Unchanged;
-        }
-        let change = record.show(self.is_shut_down(), false, &mut inner.index_writer());
-        let cell = Arc::clone(&record.cell);
-        if record.is_idle() {
-            ledger.records.remove(service);
-        }
-        let Some((from, to)) = change else {
-            return Update::Hidden;
-        };
-        ledger.feeds.note(cell.service(), from, to, cause);
-        let deliver = ledger.feeds.is_due();
-        drop(guard);
-        cell.wake();
-        if deliver {
-            inner.deliver();
-        }
-        Update::Changed
+    /// The last transitions, oldest first; how many is set by [`RegistryBuilder::history`].
+    #[must_use]
+    pub fn history(&self) -> Vec<Transition> {
+        self.inner.lock().feeds.history()
+    }
+
+    /// Edits the record of one service; `edit` says whether anything is different.
+    fn amend(&self, service: &str, cause: Cause, edit: impl FnOnce(&mut Record) -> bool) -> Update {
+        self.update(|ledger, moment| {
+            let service = ledger.resolve(service);
+            if cause == Cause::Released && !ledger.records.contains_key(&service) {
+                return None;
+            }
+            let record = ledger.record(&service, moment.now);
+            let cell = Arc::clone(&record.cell);
+            if !edit(record) {
+                return None;
+            }
+            ledger.mark(&service, cause);
+            Some(cell)
+        })
+    }
+
+    /// Has `edit` change what one service stands for, and tells what came of it; nothing if nothing is
+    /// different.
+    fn update(&self, edit: impl FnOnce(&mut Ledger, Moment) -> Option<Arc<Cell>>) -> Update {
+        let (edited, changed) = self.change(edit);
+        changed.update(edited)
+    }
+
+    /// The same for an edit that may be refused.
+    fn try_update(
+        &self,
+        edit: impl FnOnce(&mut Ledger, Moment) -> Result<Option<Arc<Cell>>, ConfigError>,
+    ) -> Result<Update, ConfigError> {
+        let (edited, changed) = self.change(edit);
+        Ok(changed.update(edited?))
+    }
+
+    /// Has `edit` change the ledger, shows the result and tells everyone.
+    fn change<T>(&self, edit: impl FnOnce(&mut Ledger, Moment) -> T) -> (T, Changed) {
+        self.inner.change(self.inner.now(), edit)
     }
 
     fn latch(&self, on: bool, cause: Cause) {
-        let ledger = self.inner.lock();
-        if self.inner.latched.swap(on, Ordering::AcqRel) != on {
-            self.show_all(ledger, cause, false);
-        }
-    }
-
-    /// Shows every record anew, and tells everyone once the ledger is free.
-    fn show_all(&self, mut guard: MutexGuard<'_, Ledger>, cause: Cause, anew: bool) {
-        let latched = self.is_shut_down();
-        let ledger = &mut *guard;
-        let mut index = self.inner.index_writer();
-        // Held throughout, so that no Check or List sees half of the change.
-        index.open();
-        let mut changed = Vec::new();
-        ledger.records.retain(|_, record| {
-            if let Some((from, to)) = record.show(latched, anew, &mut index) {
-                ledger.feeds.note(record.cell.service(), from, to, cause);
-                changed.push(Arc::clone(&record.cell));
+        self.change(|ledger, _| {
+            if self.inner.latched.swap(on, Ordering::AcqRel) != on {
+                ledger.mark_all(cause);
             }
-            !record.is_idle()
         });
-        drop(index);
-        drop(guard);
-        changed.iter().for_each(|cell| cell.wake());
-        self.inner.deliver();
     }
 }
 
@@ -399,6 +423,28 @@ impl Inner {
 
     fn index_writer(&self) -> IndexWriter<'_> {
         IndexWriter { index: &self.index, guard: None }
+    }
+
+    /// Has `edit` change the ledger at `now`, shows the result in one step, and tells everyone once no lock
+    /// is held.
+    fn change<T>(&self, now: Instant, edit: impl FnOnce(&mut Ledger, Moment) -> T) -> (T, Changed) {
+        let mut ledger = self.lock();
+        let done = edit(&mut ledger, Moment { now, latched: self.is_latched() });
+        let moment = Moment { now, latched: self.is_latched() };
+        let changed = ledger.settle(moment, &mut self.index_writer());
+        let drivers = self.publish_deadline(&mut ledger);
+        let deliver = ledger.feeds.is_due();
+        drop(ledger);
+        changed.wake();
+        drivers.into_iter().for_each(Waker::wake);
+        if deliver {
+            self.deliver();
+        }
+        (done, changed)
+    }
+
+    fn is_latched(&self) -> bool {
+        self.latched.load(Ordering::Acquire)
     }
 
     /// Hands pending transitions to the feeds, with no lock held, unless another thread is at it.
@@ -420,6 +466,10 @@ impl Inner {
 }
 
 impl Usher for Inner {
+    fn let_go(&self) {
+        Self::let_go(self);
+    }
+
     fn leave(&self, cell: &Arc<Cell>, slot: usize) {
         let mut ledger = self.lock();
         ledger.watchers -= 1;
@@ -433,57 +483,6 @@ impl Usher for Inner {
     }
 }
 
-impl Ledger {
-    fn record(&mut self, service: &str) -> &mut Record {
-        let known = self.records.get_key_value(service).map(|(name, _)| StdArc::clone(name));
-        let name = known.unwrap_or_else(|| service.into());
-        self.records.entry(name).or_insert_with_key(|name| {
-            let cell = Arc::new(Cell::new(StdArc::clone(name)));
-            Record { cell, reported: None, hold: None }
-        })
-    }
-}
-
-impl Record {
-    fn is_registered_and_held(&self) -> (bool, bool) {
-        (self.reported.is_some(), self.hold.is_some())
-    }
-
-    /// Whether nothing is lost when the record is dropped.
-    fn is_idle(&self) -> bool {
-        self.reported.is_none() && self.hold.is_none() && self.cell.is_vacant()
-    }
-
-    /// Shows what the record stands for now; returns the shown status before and after if they differ.
-    /// With `anew`, what it has served before is forgotten.
-    fn show(
-        &self,
-        latched: bool,
-        anew: bool,
-        index: &mut IndexWriter<'_>,
-    ) -> Option<(ServingStatus, ServingStatus)> {
-        let held = self.hold.is_some();
-        let to = Standing { reported: self.reported, conditions: &[], held, latched }.shown();
-        let before = self.cell.shown();
-        let from = before.status();
-        let registered = to != ServingStatus::ServiceUnknown;
-        let served = to == ServingStatus::Serving || (before.has_served() && registered && !anew);
-        if registered == (from != ServingStatus::ServiceUnknown) {
-            self.cell.publish(Shown::new(to, served));
-        } else {
-            let index = index.open();
-            self.cell.publish(Shown::new(to, served));
-            let name = self.cell.service();
-            if registered {
-                index.insert(StdArc::clone(name), Arc::clone(&self.cell));
-            } else {
-                index.remove(&**name);
-            }
-        }
-        (from != to).then_some((from, to))
-    }
-}
-
 /// The index for writing, locked when it is first needed.
 struct IndexWriter<'a> {
     index: &'a ShardedLock<Index>,
@@ -493,52 +492,6 @@ struct IndexWriter<'a> {
 impl IndexWriter<'_> {
     fn open(&mut self) -> &mut Index {
         self.guard.get_or_insert_with(|| self.index.write().unwrap_or_else(PoisonError::into_inner))
-    }
-}
-
-/// The limits of a [`Registry`].
-#[derive(Clone, Debug)]
-#[must_use = "a builder builds nothing by itself"]
-pub struct RegistryBuilder {
-    max_watchers: usize,
-    list_limit: usize,
-}
-
-impl RegistryBuilder {
-    /// How many Watch streams may be open at once; 10 000 by default, `u32::MAX` at most.
-    ///
-    /// The peer chooses which names to watch and how many, so this bounds the memory that peers take.
-    pub fn max_watchers(mut self, max: usize) -> Self {
-        self.max_watchers = max.min(u32::MAX as usize);
-        self
-    }
-
-    /// How many services List answers; beyond it List fails. 100 by default, as in grpc-go.
-    pub fn list_limit(mut self, limit: usize) -> Self {
-        self.list_limit = limit;
-        self
-    }
-
-    /// A registry whose only service is [`OVERALL`], SERVING.
-    #[must_use]
-    pub fn build(self) -> Registry {
-        let inner = Inner {
-            index: ShardedLock::new(Index::default()),
-            ledger: Mutex::new(Ledger::default()),
-            latched: AtomicBool::new(false),
-            closed: AtomicBool::new(false),
-            max_watchers: self.max_watchers,
-            list_limit: self.list_limit,
-        };
-        let registry = Registry { inner: StdArc::new(inner) };
-        registry.set(OVERALL, ServingStatus::Serving);
-        registry
-    }
-}
-
-impl Default for RegistryBuilder {
-    fn default() -> Self {
-        Registry::builder()
     }
 }
 
@@ -565,12 +518,6 @@ impl fmt::Debug for Registry {
             .finish()
     }
 }
-
-/// Watch streams open at once: at about 100 bytes a stream in this crate, 1 MB.
-const DEFAULT_MAX_WATCHERS: usize = 10_000;
-
-/// grpc-go `health/server.go`, `maxAllowedServices`.
-const DEFAULT_LIST_LIMIT: usize = 100;
 
 const LIST_TOO_LONG: RpcError =
     RpcError::new(Code::ResourceExhausted, "more services are registered than List may return");

@@ -54,7 +54,7 @@ use std::{fmt::Debug, future::Future, pin::Pin, time::Instant};
 pub trait Timer: Debug + Send + Sync + 'static {
     /// The time now. A simulated clock overrides it.
     fn now(&self) -> Instant {
-        Instant::now()
+        system_now()
     }
 
     /// A future that completes at `deadline`, at once if that has passed.
@@ -65,4 +65,9 @@ pub trait Timer: Debug + Send + Sync + 'static {
 pub trait Sleep: Future<Output = ()> + Send {
     /// Moves the deadline, whether or not the wait has completed.
     fn reset(self: Pin<&mut Self>, deadline: Instant);
+}
+
+/// The system's clock: the only place where this crate reads one.
+pub(crate) fn system_now() -> Instant {
+    Instant::now()
 }

@@ -74,34 +74,64 @@ impl fmt::Display for ServingStatus {
     }
 }
 
-/// What a condition of a service last found.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-#[cfg_attr(
-    not(test),
-    expect(dead_code, reason = "no condition exists yet; the rule and its table are whole")
-)]
-pub(crate) enum Finding {
-    /// Not evaluated yet.
-    Pending,
+/// What a condition of a service last found. The worst one decides: they are in that order.
+#[derive(Clone, Copy, Debug, Default, Eq, Hash, Ord, PartialEq, PartialOrd)]
+#[non_exhaustive]
+pub enum Finding {
     /// Passed.
+    #[default]
     Passing,
+    /// Not known yet.
+    Pending,
     /// Failed, or too old to be believed.
     Failing,
 }
 
+impl Finding {
+    /// Name in lower case, such as `"failing"`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Passing => "passing",
+            Self::Pending => "pending",
+            Self::Failing => "failing",
+        }
+    }
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// How far a condition's failure reaches.
+///
+/// What is shared fails for every instance at once, so a restart mends nothing and takes the fleet down:
+/// liveness takes local conditions only.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+#[non_exhaustive]
+pub enum Scope {
+    /// This process alone: its executor, its disk, its workers.
+    Local,
+    /// Something that others use too: a database, another service, the network.
+    Shared,
+}
+
 /// Everything that decides what a service shows.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Standing<'a> {
+pub(crate) struct Standing {
     /// What the application set; `None` for a name that is not registered.
     pub(crate) reported: Option<ServingStatus>,
-    pub(crate) conditions: &'a [Finding],
+    /// The worst finding of its conditions and dependencies; passing where there are none.
+    pub(crate) worst: Finding,
     /// An operator holds the service out of rotation.
     pub(crate) held: bool,
     /// The registry is shut down.
     pub(crate) latched: bool,
 }
 
-impl Standing<'_> {
+impl Standing {
     /// The shown status: the first rule that applies, from top to bottom.
     pub(crate) fn shown(&self) -> ServingStatus {
         let Some(reported) = self.reported else {
@@ -110,13 +140,12 @@ impl Standing<'_> {
         if self.latched || self.held {
             return ServingStatus::NotServing;
         }
-        if reported == ServingStatus::NotServing || self.conditions.contains(&Finding::Failing) {
-            return ServingStatus::NotServing;
+        match self.worst {
+            _ if reported == ServingStatus::NotServing => ServingStatus::NotServing,
+            Finding::Failing => ServingStatus::NotServing,
+            Finding::Pending => ServingStatus::Unknown,
+            Finding::Passing => reported,
         }
-        if self.conditions.contains(&Finding::Pending) {
-            return ServingStatus::Unknown;
-        }
-        reported
     }
 }
 
@@ -176,7 +205,8 @@ mod tests {
             (Some(Unknown), &[Passing], false, false, Unknown),
         ];
         for &(reported, conditions, held, latched, shown) in table {
-            let standing = Standing { reported, conditions, held, latched };
+            let worst = conditions.iter().copied().max().unwrap_or_default();
+            let standing = Standing { reported, worst, held, latched };
             assert_eq!(standing.shown(), shown, "{standing:?}");
         }
     }

@@ -2,11 +2,13 @@
 
 use std::{
     collections::VecDeque,
+    fmt,
     num::NonZeroUsize,
     panic::{AssertUnwindSafe, catch_unwind},
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, ready},
+    time::Duration,
 };
 
 use async_channel::{Receiver, Sender};
@@ -26,6 +28,11 @@ pub struct Transition {
     pub to: ServingStatus,
     /// What made it change.
     pub cause: Cause,
+    /// Why the service shows what it shows now, where more than the cause is known: a condition and what
+    /// it found, a dependency, a hold. For operators.
+    pub reason: Option<Arc<str>>,
+    /// How long it showed `from`; nothing for a service that was not registered.
+    pub lasted: Option<Duration>,
     /// Number of this transition in its registry, counted from 1 without gaps.
     pub sequence: u64,
     /// How many transitions this reader lost just before this one, because it lagged by more than the
@@ -37,6 +44,17 @@ pub struct Transition {
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 #[non_exhaustive]
 pub enum Cause {
+    /// [`Registry::alias`](crate::Registry::alias).
+    Aliased,
+    /// A condition found something else than before, was added or was removed.
+    Condition,
+    /// A service that it depends on, is an alias of or is made up of shows something else, or there is
+    /// another one.
+    Dependency,
+    /// A hold came to its end.
+    Expired,
+    /// [`Registry::group`](crate::Registry::group).
+    Grouped,
     /// [`Registry::hold`](crate::Registry::hold).
     Held,
     /// [`Registry::release`](crate::Registry::release).
@@ -51,6 +69,36 @@ pub enum Cause {
     Set,
     /// [`Registry::shutdown`](crate::Registry::shutdown).
     Shutdown,
+    /// What a condition found, or a heartbeat, is too old to be believed.
+    Stale,
+}
+
+impl Cause {
+    /// Name in lower case, such as `"condition"`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Aliased => "aliased",
+            Self::Condition => "condition",
+            Self::Dependency => "dependency",
+            Self::Expired => "expired",
+            Self::Grouped => "grouped",
+            Self::Held => "held",
+            Self::Released => "released",
+            Self::Removed => "removed",
+            Self::Replaced => "replaced",
+            Self::Resumed => "resumed",
+            Self::Set => "set",
+            Self::Shutdown => "shutdown",
+            Self::Stale => "stale",
+        }
+    }
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
 }
 
 /// A bounded feed of [`Transition`]s, oldest first, from [`Registry::transitions`].
@@ -91,35 +139,55 @@ impl FusedStream for Transitions {
 /// Delivery wakes readers, which is user code, so it runs without the lock; `delivering` keeps it to
 /// one thread at a time, and so in order. A setter that finds another one delivering leaves its
 /// transition to that one.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Feeds {
     sequence: u64,
+    /// The last transitions, at most `history_limit`.
+    history: VecDeque<Transition>,
+    history_limit: usize,
     senders: Vec<Sender<Transition>>,
     pending: VecDeque<Transition>,
     delivering: bool,
 }
 
 impl Feeds {
+    /// No feeds yet, and room for so many transitions of the past.
+    pub(crate) fn new(history_limit: usize) -> Self {
+        Self {
+            sequence: 0,
+            history: VecDeque::with_capacity(history_limit),
+            history_limit,
+            senders: Vec::new(),
+            pending: VecDeque::new(),
+            delivering: false,
+        }
+    }
+
     pub(crate) fn open(&mut self, capacity: NonZeroUsize) -> Transitions {
         let (sender, receiver) = async_channel::bounded(capacity.get());
         self.senders.push(sender);
         Transitions { receiver: Box::pin(receiver), next: self.sequence + 1 }
     }
 
-    pub(crate) fn note(
-        &mut self,
-        service: &Arc<str>,
-        from: ServingStatus,
-        to: ServingStatus,
-        cause: Cause,
-    ) {
+    /// Numbers a transition and puts it by for delivery and for the history.
+    pub(crate) fn note(&mut self, mut transition: Transition) {
         self.sequence += 1;
-        self.senders.retain(|sender| !sender.is_closed());
-        if self.senders.is_empty() && !cfg!(feature = "tracing") {
-            return;
+        transition.sequence = self.sequence;
+        if self.history_limit > 0 {
+            if self.history.len() == self.history_limit {
+                self.history.pop_front();
+            }
+            self.history.push_back(transition.clone());
         }
-        let (service, sequence) = (Arc::clone(service), self.sequence);
-        self.pending.push_back(Transition { service, from, to, cause, sequence, lost: 0 });
+        self.senders.retain(|sender| !sender.is_closed());
+        if !self.senders.is_empty() || cfg!(feature = "tracing") {
+            self.pending.push_back(transition);
+        }
+    }
+
+    /// The last transitions, oldest first.
+    pub(crate) fn history(&self) -> Vec<Transition> {
+        self.history.iter().cloned().collect()
     }
 
     /// Whether something waits for delivery.
@@ -161,7 +229,9 @@ impl Delivery {
                 service = &*transition.service,
                 from = transition.from.as_str(),
                 to = transition.to.as_str(),
-                cause = ?transition.cause,
+                cause = transition.cause.as_str(),
+                reason = transition.reason.as_deref(),
+                lasted = transition.lasted.map(tracing::field::debug),
                 sequence = transition.sequence,
                 "health status changed"
             );

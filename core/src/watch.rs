@@ -37,6 +37,9 @@ pub struct Watch {
 
 /// Where a Watch came from, and where its place is given back.
 pub(crate) trait Usher: Send + Sync {
+    /// Brings the cells up to date with the clock.
+    fn let_go(&self);
+
     /// The Watch at `slot` of `cell` is gone.
     fn leave(&self, cell: &Arc<Cell>, slot: usize);
 }
@@ -73,6 +76,7 @@ impl Stream for Watch {
         let Some(seat) = &mut self.seat else {
             return Poll::Ready(None);
         };
+        seat.usher.let_go();
         let mut shown = seat.cell.shown();
         while seat.last == Some(shown.status()) && !shown.is_closed() {
             match seat.cell.park(seat.slot as usize, shown, cx.waker()) {

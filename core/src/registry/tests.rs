@@ -15,7 +15,7 @@ use futures_core::{FusedStream, Stream};
 use futures_lite::{StreamExt, future::block_on};
 
 use super::*;
-use crate::{Transition, rpc};
+use crate::{Hold, OVERALL, Transition, rpc};
 use ServingStatus::{NotServing, ServiceUnknown, Serving, Unknown};
 
 /// A task's waker that counts how often it was woken.
@@ -348,7 +348,7 @@ fn a_hold_covers_one_service_until_it_is_released() {
     registry.set("svc", Serving);
     assert_eq!(registry.hold("svc", "disk swap"), Update::Changed);
     assert_eq!(registry.hold("svc", "still at it"), Update::Unchanged);
-    assert_eq!(registry.held("svc").as_deref(), Some("still at it"));
+    assert_eq!(registry.held("svc").as_ref().map(Hold::reason), Some("still at it"));
     assert_eq!(registry.check("svc"), Some(NotServing));
     assert_eq!(registry.check(OVERALL), Some(Serving));
     assert_eq!(registry.set("svc", Unknown), Update::Hidden);

@@ -10,7 +10,7 @@ use super::root;
 
 /// The modules of the core, lowest first; those of one row know nothing of each other.
 const ROWS: [&[&str]; 7] = [
-    &["code", "dubbo", "rt", "status", "sync"],
+    &["code", "dubbo", "hold", "reason", "rt", "status", "sync", "traffic"],
     &["error", "transition"],
     &["cell"],
     &["watch"],

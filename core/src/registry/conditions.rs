@@ -1,0 +1,187 @@
+//! The conditions of the services: who adds them, what they found, how they read.
+
+use std::{
+    sync::Arc as StdArc,
+    time::{Duration, Instant},
+};
+
+use super::{
+    Registry,
+    ledger::{Entry, Ledger, Moment, Name},
+    relations::LIVENESS,
+};
+use crate::{ConfigError, Finding, Scope, ServingStatus, transition::Cause};
+
+/// One condition of the ledger, for its owner. It outlives its owner and its condition, and then names
+/// nothing.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct ConditionKey {
+    place: usize,
+    generation: u64,
+}
+
+/// What is known of one condition of a service. For operators.
+#[derive(Clone, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub struct ConditionState {
+    /// Name of the condition, unique in its service.
+    pub name: StdArc<str>,
+    /// How far its failure reaches.
+    pub scope: Scope,
+    /// What it found.
+    pub finding: Finding,
+    /// Why, if it does not pass and that is known.
+    pub reason: Option<StdArc<str>>,
+    /// How long ago it was found.
+    pub age: Duration,
+}
+
+impl Registry {
+    /// The conditions of `service`, in the order in which they were added.
+    #[must_use]
+    pub fn conditions(&self, service: &str) -> Vec<ConditionState> {
+        self.inner.let_go();
+        let now = self.inner.now();
+        let ledger = self.inner.lock();
+        let Some(record) = ledger.records.get(ledger.stands_for(service)) else {
+            return Vec::new();
+        };
+        let entries = record.conditions.iter().filter_map(|at| ledger.conditions.get(*at));
+        entries.map(|entry| entry.state(now)).collect()
+    }
+
+    /// Adds a condition to `service`, which registers it (as SERVING) if it is not registered. Pending at
+    /// first.
+    pub(crate) fn add_condition(
+        &self,
+        service: &str,
+        name: &StdArc<str>,
+        scope: Scope,
+    ) -> Result<ConditionKey, ConfigError> {
+        self.change(|ledger, moment| {
+            let service = ledger.resolve(service);
+            let key = ledger.add_condition(&service, name, scope, moment)?;
+            let record = ledger.record(&service, moment.now);
+            record.reported.get_or_insert(ServingStatus::Serving);
+            ledger.mark(&service, Cause::Condition);
+            Ok(key)
+        })
+        .0
+    }
+
+    /// Adds a condition to the liveness of the process.
+    pub(crate) fn add_liveness_condition(
+        &self,
+        name: &StdArc<str>,
+        scope: Scope,
+    ) -> Result<ConditionKey, ConfigError> {
+        self.change(|ledger, moment| {
+            let group = ledger.hidden_group(LIVENESS, moment)?;
+            let key = ledger.add_condition(&group, name, scope, moment)?;
+            ledger.mark(&group, Cause::Condition);
+            Ok(key)
+        })
+        .0
+    }
+
+    /// What a condition found just now, believed until `expires`.
+    pub(crate) fn report(
+        &self,
+        key: ConditionKey,
+        finding: Finding,
+        reason: Option<StdArc<str>>,
+        expires: Option<Instant>,
+    ) {
+        // Dropped where no lock is held.
+        let _replaced = self.change(|ledger, moment| {
+            let entry = ledger.entry(key)?;
+            let changed = std::mem::replace(&mut entry.finding, finding) != finding;
+            let replaced = std::mem::replace(&mut entry.reason, reason);
+            entry.at = moment.now;
+            let service = changed.then(|| StdArc::clone(&entry.service));
+            ledger.expire_at(key.place, expires);
+            if let Some(service) = service {
+                ledger.mark(&service, Cause::Condition);
+            }
+            replaced
+        });
+    }
+
+    /// Takes a condition away: the service shows what the others make of it.
+    pub(crate) fn remove_condition(&self, key: ConditionKey) {
+        self.change(|ledger, _| {
+            if ledger.entry(key).is_some() {
+                let entry = ledger.conditions.remove(key.place);
+                if let Some(record) = ledger.records.get_mut(&entry.service) {
+                    record.conditions.retain(|place| *place != key.place);
+                }
+                ledger.mark(&entry.service, Cause::Condition);
+            }
+        });
+    }
+
+    /// Fails a condition whose owner is gone, for good: nobody is left who could find out. A new condition
+    /// of the same name takes its place.
+    pub(crate) fn abandon(&self, key: ConditionKey, reason: &str) {
+        self.report(key, Finding::Failing, Some(reason.into()), None);
+        self.change(|ledger, _| {
+            if let Some(entry) = ledger.entry(key) {
+                entry.is_abandoned = true;
+            }
+        });
+    }
+}
+
+impl Ledger {
+    fn entry(&mut self, key: ConditionKey) -> Option<&mut Entry> {
+        self.conditions.get_mut(key.place).filter(|entry| entry.generation == key.generation)
+    }
+
+    fn add_condition(
+        &mut self,
+        service: &Name,
+        name: &StdArc<str>,
+        scope: Scope,
+        moment: Moment,
+    ) -> Result<ConditionKey, ConfigError> {
+        let known = self.record(service, moment.now).conditions.clone();
+        let same =
+            |place: &usize| self.conditions.get(*place).is_some_and(|entry| entry.name == *name);
+        if let Some(place) = known.into_iter().find(same) {
+            let is_abandoned = self.conditions.get(place).is_some_and(|entry| entry.is_abandoned);
+            if !is_abandoned {
+                return Err(ConfigError::duplicate(service, name));
+            }
+            self.conditions.remove(place);
+            self.record(service, moment.now).conditions.retain(|other| *other != place);
+        }
+        self.generation += 1;
+        let generation = self.generation;
+        let place = self.conditions.insert(Entry {
+            service: StdArc::clone(service),
+            name: StdArc::clone(name),
+            scope,
+            finding: Finding::Pending,
+            reason: None,
+            at: moment.now,
+            expires: None,
+            queued: None,
+            is_abandoned: false,
+            generation,
+        });
+        self.record(service, moment.now).conditions.push(place);
+        Ok(ConditionKey { place, generation })
+    }
+}
+
+impl Entry {
+    fn state(&self, now: Instant) -> ConditionState {
+        ConditionState {
+            name: StdArc::clone(&self.name),
+            scope: self.scope,
+            finding: self.finding,
+            reason: self.reason.clone(),
+            age: now.saturating_duration_since(self.at),
+        }
+    }
+}

@@ -1,0 +1,565 @@
+//! What was said of each service, and what follows from it.
+//!
+//! An edit marks the services that it touched; [`Ledger::settle`] then works out what they, and all that
+//! follow them, stand for, and shows it in one step. No user code runs in here.
+
+use std::{collections::HashMap, mem, sync::Arc as StdArc, task::Waker, time::Instant};
+
+use slab::Slab;
+
+use super::{
+    IndexWriter, Update,
+    age::{Deadlines, Due},
+    tally::Tally,
+};
+use crate::{
+    Finding, Hold, OVERALL, Scope, ServingStatus, Transition,
+    cell::{Cell, Shown},
+    status::Standing,
+    sync::Arc,
+    transition::{Cause, Feeds},
+};
+
+pub(super) type Name = StdArc<str>;
+
+pub(super) struct Ledger {
+    /// Every name of which something was said, or that is watched. A name that is neither has no record.
+    pub(super) records: HashMap<Name, Record>,
+    pub(super) conditions: Slab<Entry>,
+    pub(super) deadlines: Deadlines,
+    /// What the services stand for, counted.
+    pub(super) tally: Tally,
+    /// Whether [`OVERALL`] follows every other service.
+    pub(super) overall_of_all: bool,
+    pub(super) watchers: usize,
+    pub(super) feeds: Feeds,
+    /// Monitors that wait for a deadline and must learn of an earlier one.
+    pub(super) drivers: Vec<Waker>,
+    /// Tells one condition from the next that gets its place.
+    pub(super) generation: u64,
+    /// What has been edited and not settled. Kept, like `touched`, for its memory.
+    marked: Vec<(Name, Cause)>,
+    touched: Vec<Name>,
+}
+
+/// What is known of one name.
+pub(super) struct Record {
+    pub(super) cell: Arc<Cell>,
+    /// What the application set; `None` while it is not registered.
+    pub(super) reported: Option<ServingStatus>,
+    /// Why an operator holds the service, if one does.
+    pub(super) hold: Option<Hold>,
+    /// Places in [`Ledger::conditions`].
+    pub(super) conditions: Vec<usize>,
+    /// The services that this one follows. Never a cycle.
+    pub(super) follows: Vec<Edge>,
+    /// The names that follow this one, once for each edge.
+    pub(super) followers: Vec<Name>,
+    pub(super) nature: Nature,
+    /// Kept for a probe, and unknown to every RPC.
+    pub(super) hidden: bool,
+    /// What it stands for while the registry is not shut down, worked out by `settle`.
+    own: ServingStatus,
+    /// Whether nothing that concerns this process alone speaks against it.
+    pub(super) alive: bool,
+    /// Whether it was SERVING at least once since it was registered.
+    pub(super) served: bool,
+    /// Since when it shows what it shows.
+    pub(super) since: Instant,
+    /// As what it is in [`Ledger::tally`]; SERVICE_UNKNOWN if it is not.
+    counted: ServingStatus,
+    /// Why `settle` looked at it, while it does.
+    visited: Option<Cause>,
+}
+
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(super) enum Nature {
+    Service,
+    /// Another name of a service: stands for what that stands for.
+    AliasOf(Name),
+    /// Made up of others; `latched` unless it must not read NOT_SERVING because of a shutdown.
+    Group {
+        latched: bool,
+    },
+}
+
+/// That a service follows another one.
+#[derive(Clone, Debug)]
+pub(super) struct Edge {
+    pub(super) other: Name,
+    pub(super) reading: Reading,
+    /// Whether it decides, or is only told.
+    pub(super) critical: bool,
+    pub(super) origin: Origin,
+}
+
+/// Who made a service follow another one, and so may end it.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Origin {
+    Dependency,
+    Group,
+    Overall,
+}
+
+/// What of another service counts.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Reading {
+    /// That nothing local speaks against it.
+    Alive,
+    /// That it is SERVING.
+    Serving,
+    /// That it has been SERVING once.
+    Started,
+}
+
+/// One condition of one service.
+pub(super) struct Entry {
+    pub(super) service: Name,
+    pub(super) name: Name,
+    pub(super) scope: Scope,
+    pub(super) finding: Finding,
+    pub(super) reason: Option<Name>,
+    /// When that was found.
+    pub(super) at: Instant,
+    /// Until when it is believed.
+    pub(super) expires: Option<Instant>,
+    /// Its owner is gone.
+    pub(super) is_abandoned: bool,
+    /// The deadline under which it stands in [`Ledger::deadlines`].
+    pub(super) queued: Option<Instant>,
+    pub(super) generation: u64,
+}
+
+/// What an edit needs to know from outside.
+#[derive(Clone, Copy)]
+pub(super) struct Moment {
+    pub(super) now: Instant,
+    pub(super) latched: bool,
+}
+
+/// Cells whose watchers are to be woken once no lock is held. One is the common case, and costs no memory.
+#[derive(Default)]
+pub(super) struct Changed {
+    first: Option<Arc<Cell>>,
+    more: Vec<Arc<Cell>>,
+}
+
+impl Changed {
+    fn push(&mut self, cell: Arc<Cell>) {
+        match self.first {
+            None => self.first = Some(cell),
+            Some(_) => self.more.push(cell),
+        }
+    }
+
+    /// What an edit of the service with this cell came to.
+    pub(super) fn update(&self, edited: Option<Arc<Cell>>) -> Update {
+        let Some(edited) = edited else {
+            return Update::Unchanged;
+        };
+        if self.first.iter().chain(&self.more).any(|cell| Arc::ptr_eq(cell, &edited)) {
+            Update::Changed
+        } else {
+            Update::Hidden
+        }
+    }
+
+    pub(super) fn wake(&self) {
+        self.first.iter().chain(&self.more).for_each(|cell| cell.wake());
+    }
+}
+
+impl Ledger {
+    pub(super) fn new(history_limit: usize) -> Self {
+        Self {
+            records: HashMap::new(),
+            conditions: Slab::new(),
+            deadlines: Deadlines::default(),
+            tally: Tally::default(),
+            overall_of_all: false,
+            watchers: 0,
+            feeds: Feeds::new(history_limit),
+            drivers: Vec::new(),
+            generation: 0,
+            marked: Vec::new(),
+            touched: Vec::new(),
+        }
+    }
+
+    /// The record of `service`, made if there is none.
+    pub(super) fn record(&mut self, service: &str, now: Instant) -> &mut Record {
+        let known = self.records.get_key_value(service).map(|(name, _)| StdArc::clone(name));
+        let name = known.unwrap_or_else(|| service.into());
+        self.records.entry(name).or_insert_with_key(|name| Record::new(StdArc::clone(name), now))
+    }
+
+    /// The service that `name` stands for: another one only if it is an alias.
+    pub(super) fn stands_for<'a>(&'a self, name: &'a str) -> &'a str {
+        match self.records.get(name).map(|record| &record.nature) {
+            Some(Nature::AliasOf(service)) => service,
+            _ => name,
+        }
+    }
+
+    /// The same, to keep.
+    pub(super) fn resolve(&self, name: &str) -> Name {
+        let name = self.stands_for(name);
+        self.records
+            .get_key_value(name)
+            .map_or_else(|| name.into(), |(name, _)| StdArc::clone(name))
+    }
+
+    /// The names that are registered.
+    pub(super) fn registered(&self) -> impl Iterator<Item = &Name> {
+        let registered = self.records.iter().filter(|(_, record)| record.is_registered());
+        registered.map(|(name, _)| name)
+    }
+
+    /// Takes `name` out; its aliases end with it, and so does what it was besides a service.
+    pub(super) fn unregister(&mut self, name: &str, cause: Cause) -> Option<Arc<Cell>> {
+        let record = self.records.get_mut(name)?;
+        record.reported = None;
+        let (name, cell) = (StdArc::clone(record.cell.service()), Arc::clone(&record.cell));
+        match mem::replace(&mut record.nature, Nature::Service) {
+            Nature::AliasOf(service) => self.unfollow(&service, &name),
+            Nature::Group { .. } => self.forget_edges(&name, Origin::Group),
+            Nature::Service => {}
+        }
+        let followers = self.records.get(&name).map(|record| record.followers.clone());
+        for alias in followers.unwrap_or_default() {
+            let is_alias = |record: &Record| record.nature == Nature::AliasOf(StdArc::clone(&name));
+            if self.records.get(&alias).is_some_and(is_alias) {
+                self.unregister(&alias, cause);
+            }
+        }
+        self.mark(&name, cause);
+        Some(cell)
+    }
+
+    /// `follower` no longer follows `service`, by one edge.
+    pub(super) fn unfollow(&mut self, service: &str, follower: &str) {
+        let Some(record) = self.records.get_mut(service) else {
+            return;
+        };
+        if let Some(at) = record.followers.iter().position(|name| **name == *follower) {
+            record.followers.swap_remove(at);
+        }
+        if record.is_idle() {
+            self.records.remove(service);
+        }
+    }
+
+    /// Whether `name` is registered.
+    pub(super) fn is_registered(&self, name: &str) -> bool {
+        self.records.get(name).is_some_and(Record::is_registered)
+    }
+
+    /// Has [`settle`](Self::settle) look at `name`.
+    pub(super) fn mark(&mut self, name: &Name, cause: Cause) {
+        self.marked.push((StdArc::clone(name), cause));
+    }
+
+    pub(super) fn mark_all(&mut self, cause: Cause) {
+        self.marked.extend(self.records.keys().map(|name| (StdArc::clone(name), cause)));
+    }
+
+    /// Works out what the marked services and their followers stand for, shows it, and notes what changed.
+    pub(super) fn settle(&mut self, moment: Moment, index: &mut IndexWriter<'_>) -> Changed {
+        let mut marked = mem::take(&mut self.marked);
+        let mut touched = mem::take(&mut self.touched);
+        let mut next = 0;
+        while let Some((name, cause)) = marked.get(next).cloned() {
+            next += 1;
+            self.work_out(&name, cause, moment, &mut marked, &mut touched);
+        }
+        if touched.len() > 1 {
+            // Held throughout, so that no Check or List sees half of the change.
+            index.open();
+        }
+        let mut changed = Changed::default();
+        for name in &touched {
+            self.show(name, moment, index, &mut changed);
+        }
+        marked.clear();
+        touched.clear();
+        (self.marked, self.touched) = (marked, touched);
+        changed
+    }
+
+    /// Brings up to date what `name` stands for; if that is news, its followers are next.
+    fn work_out(
+        &mut self,
+        name: &Name,
+        cause: Cause,
+        moment: Moment,
+        marked: &mut Vec<(Name, Cause)>,
+        touched: &mut Vec<Name>,
+    ) {
+        let Some(record) = self.records.get(name) else {
+            return;
+        };
+        let after = self.stand(record, moment);
+        let overall_was = self.tally.worst();
+        let Some(record) = self.records.get_mut(name) else {
+            return;
+        };
+        if record.visited.is_none() {
+            record.visited = Some(cause);
+            touched.push(StdArc::clone(name));
+        }
+        let counts = if record.counts(name) { after.own } else { ServingStatus::ServiceUnknown };
+        self.tally.recount(mem::replace(&mut record.counted, counts), counts);
+        let before = Stand { own: record.own, alive: record.alive, served: record.served };
+        if before != after {
+            Stand { own: record.own, alive: record.alive, served: record.served } = after;
+            let followers = record.followers.iter();
+            marked.extend(followers.map(|name| (StdArc::clone(name), Cause::Dependency)));
+        }
+        if self.overall_of_all && self.tally.worst() != overall_was {
+            marked.push((OVERALL.into(), Cause::Dependency));
+        }
+    }
+
+    /// What `record` stands for, by what was said of it and of those that it follows.
+    fn stand(&self, record: &Record, moment: Moment) -> Stand {
+        if let Nature::AliasOf(service) = &record.nature {
+            return self.records.get(service).map_or(Stand::UNKNOWN, |service| Stand {
+                own: service.own,
+                alive: service.alive,
+                served: service.served,
+            });
+        }
+        let entries = || record.conditions.iter().filter_map(|at| self.conditions.get(*at));
+        let found = entries().map(|entry| entry.finding);
+        let read = record.follows.iter().filter(|edge| edge.critical);
+        let read = read.map(|edge| edge.read(self.records.get(&edge.other)));
+        let mut worst = found.chain(read).max().unwrap_or_default();
+        if self.overall_of_all && record.cell.service().is_empty() {
+            worst = worst.max(self.tally.worst());
+        }
+        let held = record.hold.is_some();
+        let standing = Standing { reported: record.reported, worst, held, latched: false };
+        let own = standing.shown();
+        let shown = Standing { latched: moment.latched && record.is_latched(), ..standing }.shown();
+        let local =
+            |entry: &Entry| entry.scope == Scope::Local && entry.finding == Finding::Failing;
+        let alive = record.reported != Some(ServingStatus::NotServing) && !entries().any(local);
+        let registered = own != ServingStatus::ServiceUnknown;
+        let served = registered && (record.served || shown == ServingStatus::Serving);
+        Stand { own, alive, served }
+    }
+
+    /// Shows what a record stands for now, and notes it if it is news.
+    fn show(
+        &mut self,
+        name: &Name,
+        moment: Moment,
+        index: &mut IndexWriter<'_>,
+        changed: &mut Changed,
+    ) {
+        let Some(record) = self.records.get_mut(name) else {
+            return;
+        };
+        let cause = record.visited.take().unwrap_or(Cause::Set);
+        let to = record.shows(moment.latched);
+        let from = record.cell.shown().status();
+        record.publish(to, index);
+        if from != to {
+            let lasted = (from != ServingStatus::ServiceUnknown)
+                .then(|| moment.now.saturating_duration_since(record.since));
+            record.since = moment.now;
+            changed.push(Arc::clone(&record.cell));
+            let reason = self.why(name, moment.latched);
+            let service = StdArc::clone(name);
+            self.feeds.note(Transition {
+                service,
+                from,
+                to,
+                cause,
+                reason,
+                lasted,
+                sequence: 0,
+                lost: 0,
+            });
+        }
+        if self.records.get(name).is_some_and(Record::is_idle) {
+            self.records.remove(name);
+        }
+    }
+
+    /// Why `name` shows what it shows, where that is not what was set.
+    pub(super) fn why(&self, name: &str, latched: bool) -> Option<Name> {
+        let mut record = self.records.get(name)?;
+        if let Nature::AliasOf(service) = &record.nature {
+            record = self.records.get(service)?;
+        }
+        if record.own == ServingStatus::ServiceUnknown {
+            return None;
+        }
+        if latched && record.is_latched() {
+            return Some("shutting down".into());
+        }
+        if let Some(hold) = &record.hold {
+            return Some(hold.to_string().into());
+        }
+        let worst = match record.own {
+            ServingStatus::Unknown => Finding::Pending,
+            _ => Finding::Failing,
+        };
+        if record.reported == Some(ServingStatus::NotServing)
+            || record.own == ServingStatus::Serving
+        {
+            return None;
+        }
+        let entries = record.conditions.iter().filter_map(|at| self.conditions.get(*at));
+        let mut conditions = entries.filter(|entry| entry.finding == worst);
+        if let Some(entry) = conditions.next() {
+            let found = entry.reason.as_deref().unwrap_or(entry.finding.as_str());
+            return Some(format!("{}: {found}", entry.name).into());
+        }
+        let mut edges = record.follows.iter().filter(|edge| edge.critical);
+        let edge = edges.find(|edge| edge.read(self.records.get(&edge.other)) == worst);
+        if let Some(Edge { other, .. }) = edge {
+            let status = self.records.get(other).map_or(ServingStatus::ServiceUnknown, |it| it.own);
+            return Some(format!("depends on {other:?}, which is {status}").into());
+        }
+        let behind = self.overall_of_all && record.cell.service().is_empty();
+        behind.then(|| self.first_behind(worst)).flatten()
+    }
+
+    /// For the overall service: the first, by name, of those that make it what it is.
+    fn first_behind(&self, worst: Finding) -> Option<Name> {
+        let counted = self.records.iter().filter(|(name, record)| record.counts(name));
+        let behind = counted.filter(|(_, record)| Reading::Serving.of(Some(record)) == worst);
+        let (name, record) = behind.min_by_key(|(name, _)| StdArc::clone(name))?;
+        Some(format!("depends on {name:?}, which is {}", record.own).into())
+    }
+
+    /// Believes a finding until `expires`, and has that looked at in time.
+    pub(super) fn expire_at(&mut self, place: usize, expires: Option<Instant>) {
+        let Some(entry) = self.conditions.get_mut(place) else {
+            return;
+        };
+        entry.expires = expires;
+        // An earlier deadline in the queue finds this one when it comes up.
+        if let Some(at) = expires
+            && entry.queued.is_none_or(|queued| at < queued)
+        {
+            entry.queued = Some(at);
+            self.deadlines.push(at, Due::Condition(place));
+        }
+    }
+}
+
+/// What `settle` works out of a record.
+#[derive(Clone, Copy, Eq, PartialEq)]
+struct Stand {
+    own: ServingStatus,
+    alive: bool,
+    served: bool,
+}
+
+impl Stand {
+    const UNKNOWN: Self = Self { own: ServingStatus::ServiceUnknown, alive: true, served: false };
+}
+
+impl Record {
+    fn new(name: Name, now: Instant) -> Self {
+        let Stand { own, alive, served } = Stand::UNKNOWN;
+        Self {
+            cell: Arc::new(Cell::new(name)),
+            reported: None,
+            hold: None,
+            conditions: Vec::new(),
+            follows: Vec::new(),
+            followers: Vec::new(),
+            nature: Nature::Service,
+            hidden: false,
+            own,
+            alive,
+            served,
+            since: now,
+            counted: ServingStatus::ServiceUnknown,
+            visited: None,
+        }
+    }
+
+    pub(super) fn is_registered(&self) -> bool {
+        self.own != ServingStatus::ServiceUnknown && !self.hidden
+    }
+
+    /// Whether the application made it something: it is registered, or has a condition or a dependency.
+    pub(super) fn is_anything(&self) -> bool {
+        self.reported.is_some() || !self.conditions.is_empty() || !self.follows.is_empty()
+    }
+
+    /// Whether nothing is lost when the record is dropped.
+    pub(super) fn is_idle(&self) -> bool {
+        self.reported.is_none()
+            && self.hold.is_none()
+            && self.conditions.is_empty()
+            && self.follows.is_empty()
+            && self.followers.is_empty()
+            && !matches!(self.nature, Nature::AliasOf(_))
+            && self.cell.is_vacant()
+    }
+
+    /// Whether it is one of the services that make up the server as a whole.
+    fn counts(&self, name: &str) -> bool {
+        name != OVERALL && self.nature == Nature::Service
+    }
+
+    /// Whether a shutdown makes it NOT_SERVING.
+    fn is_latched(&self) -> bool {
+        !matches!(self.nature, Nature::Group { latched: false })
+    }
+
+    fn shows(&self, latched: bool) -> ServingStatus {
+        match self.own {
+            _ if self.hidden => ServingStatus::ServiceUnknown,
+            ServingStatus::ServiceUnknown => ServingStatus::ServiceUnknown,
+            _ if latched && self.is_latched() => ServingStatus::NotServing,
+            own => own,
+        }
+    }
+
+    fn publish(&self, to: ServingStatus, index: &mut IndexWriter<'_>) {
+        let shown = Shown::new(to, self.served);
+        let registered = to != ServingStatus::ServiceUnknown;
+        if registered == (self.cell.shown().status() != ServingStatus::ServiceUnknown) {
+            return self.cell.publish(shown);
+        }
+        let index = index.open();
+        self.cell.publish(shown);
+        let name = self.cell.service();
+        if registered {
+            index.insert(StdArc::clone(name), Arc::clone(&self.cell));
+        } else {
+            index.remove(&**name);
+        }
+    }
+}
+
+impl Edge {
+    /// What the service at the other end is to this one.
+    pub(super) fn read(&self, other: Option<&Record>) -> Finding {
+        self.reading.of(other)
+    }
+}
+
+impl Reading {
+    fn of(self, other: Option<&Record>) -> Finding {
+        let own = other.map_or(ServingStatus::ServiceUnknown, |other| other.own);
+        match self {
+            Self::Alive if other.is_none_or(|other| other.alive) => Finding::Passing,
+            Self::Started if other.is_some_and(|other| other.served) => Finding::Passing,
+            Self::Started => Finding::Pending,
+            Self::Alive => Finding::Failing,
+            Self::Serving => match own {
+                ServingStatus::Serving => Finding::Passing,
+                ServingStatus::Unknown => Finding::Pending,
+                ServingStatus::NotServing | ServingStatus::ServiceUnknown => Finding::Failing,
+            },
+        }
+    }
+}
