@@ -2,6 +2,7 @@
 
 mod cell;
 mod code;
+pub mod condition;
 pub mod dubbo;
 mod error;
 mod hold;

@@ -1,0 +1,75 @@
+//! Conditions: what a service's status depends on, evaluated periodically.
+
+mod config;
+mod scoped;
+
+use std::future::Future;
+
+use crate::Reason;
+
+pub use config::{ConditionConfig, every};
+pub use scoped::{Local, Scoped, Shared};
+
+/// Something that a service needs, and that can be asked whether it is there.
+///
+/// A closure that returns a future is a condition. Whatever else keeps state between evaluations
+/// implements the trait.
+///
+/// # Semantics
+///
+/// A [`Monitor`](super::condition) evaluates a condition once in a period, and never twice at a time.
+///
+/// - `Ok`: it passed.
+/// - `Err`: it failed, for this [`Reason`].
+/// - A panic, in `evaluate` or in its future, is a failure; the reason is the panic's message.
+/// - A future that is not done at the timeout is dropped, which is a failure too. The condition itself
+///   stays, and is evaluated again in the next period.
+///
+/// # Concurrency
+///
+/// All conditions of a monitor share its task. A future that awaits delays no other condition; one that
+/// blocks its thread delays all of them, and its timeout cannot end it. What blocks belongs on a thread
+/// pool (`tokio::task::spawn_blocking`, `blocking::unblock`).
+///
+/// # Examples
+///
+/// ```
+/// use std::io;
+///
+/// use health_core::{Reason, condition::Condition};
+///
+/// /// Fails when the disk has been full in three evaluations.
+/// struct DiskSpace {
+///     full: u32,
+/// }
+///
+/// # async fn free_bytes() -> io::Result<u64> { Ok(1) }
+/// impl Condition for DiskSpace {
+///     async fn evaluate(&mut self) -> Result<(), Reason> {
+///         if free_bytes().await? > 0 {
+///             return Ok(());
+///         }
+///         self.full += 1;
+///         if self.full < 3 { Ok(()) } else { Err(Reason::new("the disk is full")) }
+///     }
+/// }
+///
+/// fn is_condition(_: impl Condition) {}
+/// is_condition(DiskSpace { full: 0 });
+/// is_condition(|| async { free_bytes().await.map(drop) });
+/// ```
+pub trait Condition: Send + 'static {
+    /// Finds out whether the condition holds.
+    fn evaluate(&mut self) -> impl Future<Output = Result<(), Reason>> + Send;
+}
+
+impl<F, Fut, E> Condition for F
+where
+    F: FnMut() -> Fut + Send + 'static,
+    Fut: Future<Output = Result<(), E>> + Send,
+    E: Into<Reason>,
+{
+    async fn evaluate(&mut self) -> Result<(), Reason> {
+        self().await.map_err(Into::into)
+    }
+}
