@@ -1,7 +1,9 @@
 //! Conditions: what a service's status depends on, evaluated periodically.
 
 mod config;
+mod schedule;
 mod scoped;
+mod threshold;
 
 use std::future::Future;
 
