@@ -22,6 +22,7 @@ pub use builder::RegistryBuilder;
 pub(crate) use conditions::ConditionKey;
 pub use conditions::ConditionState;
 use ledger::{Changed, Ledger, Moment, Name, Record};
+pub(crate) use relations::LIVENESS;
 pub use relations::{Group, Overall};
 pub use signal::{Heartbeat, Signal};
 

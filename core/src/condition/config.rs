@@ -150,9 +150,10 @@ impl ConditionConfig {
             return Err(refused("timeout", timeout, "at most the period"));
         }
         if !(0.0..=1.0).contains(&self.jitter) {
-            return Err(ConfigError::value("jitter", self.jitter, "from 0 to 1"));
+            return Err(ConfigError::value("jitter", &self.jitter, "from 0 to 1"));
         }
-        let gap = part(period, self.jitter).saturating_add(period).saturating_add(timeout);
+        let jitter = part(period, self.jitter);
+        let gap = period.saturating_add(jitter).saturating_add(timeout);
         let max_age = self.max_age.unwrap_or_else(|| period.saturating_mul(DEFAULT_MAX_AGE));
         if max_age < gap {
             let must = "at least period + jitter + timeout, the longest time between two results";
@@ -164,7 +165,7 @@ impl ConditionConfig {
             initial_delay: self.initial_delay,
             failure_threshold: at_least_one("failure_threshold", self.failure_threshold)?,
             success_threshold: at_least_one("success_threshold", self.success_threshold)?,
-            jitter: self.jitter,
+            jitter,
             max_age,
         })
     }
@@ -184,13 +185,12 @@ pub(super) struct Plan {
     pub(super) initial_delay: Duration,
     pub(super) failure_threshold: NonZeroU32,
     pub(super) success_threshold: NonZeroU32,
-    /// From 0 to 1.
-    pub(super) jitter: f64,
+    pub(super) jitter: Duration,
     pub(super) max_age: Duration,
 }
 
 /// A part of `whole`, from none to all of it.
-pub(super) fn part(whole: Duration, share: f64) -> Duration {
+fn part(whole: Duration, share: f64) -> Duration {
     // The longest durations are not exact as numbers with a fraction, and may come out too long.
     Duration::try_from_secs_f64(whole.as_secs_f64() * share).map_or(whole, |part| part.min(whole))
 }
@@ -200,11 +200,11 @@ fn above_zero(field: &'static str, value: Duration) -> Result<Duration, ConfigEr
 }
 
 fn at_least_one(field: &'static str, value: u32) -> Result<NonZeroU32, ConfigError> {
-    NonZeroU32::new(value).ok_or_else(|| ConfigError::value(field, value, "at least 1"))
+    NonZeroU32::new(value).ok_or_else(|| ConfigError::value(field, &value, "at least 1"))
 }
 
 fn refused(field: &'static str, value: Duration, must: &'static str) -> ConfigError {
-    ConfigError::value(field, format_args!("{value:?}"), must)
+    ConfigError::value(field, &format_args!("{value:?}"), must)
 }
 
 const DEFAULT_PERIOD: Duration = Duration::from_secs(10);
@@ -228,7 +228,7 @@ mod tests {
         let plan = ConditionConfig::default().plan().unwrap();
         assert_eq!((plan.period, plan.timeout, plan.initial_delay), (10 * S, S, Duration::ZERO));
         assert_eq!((plan.failure_threshold.get(), plan.success_threshold.get()), (3, 1));
-        assert_eq!((plan.jitter, plan.max_age), (0.1, 30 * S));
+        assert_eq!((plan.jitter, plan.max_age), (S, 30 * S));
     }
 
     #[test]
@@ -244,7 +244,7 @@ mod tests {
             .unwrap();
         assert_eq!((plan.period, plan.timeout, plan.initial_delay), (7 * S, 2 * S, 3 * S));
         assert_eq!((plan.failure_threshold.get(), plan.success_threshold.get()), (4, 5));
-        assert_eq!((plan.jitter, plan.max_age), (0.5, 60 * S));
+        assert_eq!((plan.jitter, plan.max_age), (3_500 * MS, 60 * S));
     }
 
     #[test]

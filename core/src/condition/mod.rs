@@ -1,15 +1,26 @@
 //! Conditions: what a service's status depends on, evaluated periodically.
 
+mod alarm;
+mod builder;
 mod config;
+mod driver;
+mod monitor;
+mod observer;
+mod roster;
 mod schedule;
 mod scoped;
+mod task;
 mod threshold;
 
 use std::future::Future;
 
 use crate::Reason;
 
+pub use builder::MonitorBuilder;
 pub use config::{ConditionConfig, every};
+pub use monitor::{Monitor, MonitorFuture, MonitorHandle};
+pub use observer::{Evaluation, Observer};
+pub use roster::ConditionId;
 pub use scoped::{Local, Scoped, Shared};
 
 /// Something that a service needs, and that can be asked whether it is there.
