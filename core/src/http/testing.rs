@@ -1,13 +1,14 @@
 //! What the tests of the engine share: a clock and a request body that do as they are told.
 
+#[path = "../../tests/properties/timer.rs"]
+mod timer;
+
 use std::{
     collections::VecDeque,
     convert::Infallible,
     future::Future,
     pin::{Pin, pin},
-    sync::{Arc, Mutex},
     task::{Context, Poll, Waker},
-    time::{Duration, Instant},
 };
 
 use bytes::Bytes;
@@ -15,7 +16,7 @@ use http::HeaderMap;
 use http_body::{Frame, SizeHint};
 
 use super::Body;
-use crate::rt::{Sleep, Timer};
+pub(super) use timer::ManualTimer;
 
 /// The data of a body that does not wait.
 pub(super) fn read(body: Body) -> Vec<u8> {
@@ -58,50 +59,6 @@ pub(super) fn now<F: Future>(future: F) -> F::Output {
     match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(output) => output,
         Poll::Pending => panic!("the future waits"),
-    }
-}
-
-/// A clock that stands still until it is moved.
-#[derive(Debug)]
-pub(super) struct ManualTimer(Arc<Mutex<Instant>>);
-
-impl ManualTimer {
-    pub(super) fn shared() -> Arc<Self> {
-        Arc::new(Self(Arc::new(Mutex::new(Instant::now()))))
-    }
-
-    pub(super) fn advance(&self, time: Duration) {
-        *self.0.lock().unwrap() += time;
-    }
-}
-
-impl Timer for ManualTimer {
-    fn now(&self) -> Instant {
-        *self.0.lock().unwrap()
-    }
-
-    fn sleep_until(&self, deadline: Instant) -> Pin<Box<dyn Sleep>> {
-        Box::pin(ManualSleep { clock: Arc::clone(&self.0), deadline })
-    }
-}
-
-struct ManualSleep {
-    clock: Arc<Mutex<Instant>>,
-    deadline: Instant,
-}
-
-impl Future for ManualSleep {
-    type Output = ();
-
-    fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<()> {
-        let now = *self.clock.lock().unwrap();
-        if now >= self.deadline { Poll::Ready(()) } else { Poll::Pending }
-    }
-}
-
-impl Sleep for ManualSleep {
-    fn reset(mut self: Pin<&mut Self>, deadline: Instant) {
-        self.deadline = deadline;
     }
 }
 
