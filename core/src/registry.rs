@@ -31,8 +31,7 @@ use crate::{
     cell::Cell,
     rt::Timer,
     sync::{
-        Arc, AtomicBool, AtomicU64, Mutex, MutexGuard, Ordering, ShardedLock,
-        ShardedLockWriteGuard, lock,
+        Arc, AtomicBool, Mutex, MutexGuard, Ordering, ShardedLock, ShardedLockWriteGuard, lock,
     },
     transition::{Cause, Transitions},
     watch::Usher,
@@ -107,8 +106,10 @@ struct Inner {
     /// Copies of the ledger's flags that can be read without its lock.
     latched: AtomicBool,
     closed: AtomicBool,
-    /// When the first thing ends by itself, in nanoseconds after `epoch`; see `age`.
-    next_deadline: AtomicU64,
+    /// When the first thing ends by itself, in nanoseconds after `epoch`; see `age`. A copy of the ledger's,
+    /// written under its lock. std's, also under loom: a reader that sees it late lets go late, by no more
+    /// than a store takes to be seen, and no other order hangs on it.
+    next_deadline: std::sync::atomic::AtomicU64,
     epoch: Instant,
     /// By what age is judged; the system's clock if nobody gave another.
     clock: OnceLock<StdArc<dyn Timer>>,

@@ -6,7 +6,7 @@
 use std::{
     cmp::Reverse,
     collections::BinaryHeap,
-    sync::Arc as StdArc,
+    sync::{Arc as StdArc, atomic::Ordering},
     task::Waker,
     time::{Duration, Instant},
 };
@@ -15,7 +15,7 @@ use super::{
     Inner, Registry,
     ledger::{Ledger, Name},
 };
-use crate::{Finding, rt::Timer, sync::Ordering, transition::Cause};
+use crate::{Finding, rt::Timer, transition::Cause};
 
 /// What is to be looked at when its time comes, earliest first.
 #[derive(Default)]

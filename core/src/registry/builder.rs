@@ -6,7 +6,7 @@ use super::{Index, Inner, Registry, age, ledger::Ledger};
 use crate::{
     OVERALL, ServingStatus, Traffic,
     rt::{self, Timer},
-    sync::{AtomicBool, AtomicU64, Mutex, ShardedLock},
+    sync::{AtomicBool, Mutex, ShardedLock},
 };
 
 /// The limits of a [`Registry`].
@@ -66,7 +66,7 @@ impl RegistryBuilder {
             ledger: Mutex::new(Ledger::new(self.history)),
             latched: AtomicBool::new(false),
             closed: AtomicBool::new(false),
-            next_deadline: AtomicU64::new(age::NEVER),
+            next_deadline: std::sync::atomic::AtomicU64::new(age::NEVER),
             epoch,
             clock,
             traffic: Traffic::default(),
