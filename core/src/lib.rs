@@ -8,6 +8,7 @@ mod cell;
 mod code;
 pub mod condition;
 pub mod dubbo;
+mod elapsed;
 mod error;
 mod hold;
 #[cfg(feature = "http")]

@@ -3,9 +3,9 @@
 //! A probe reads a snapshot of the registry and never runs anything. How a [`Report`] looks on the wire
 //! is not decided here.
 
-use std::sync::Arc;
+use std::{iter, sync::Arc};
 
-use crate::{OVERALL, Registry, ServingStatus};
+use crate::{ConfigError, Finding, Group, OVERALL, Registry, ServingStatus};
 
 /// The question.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
@@ -20,7 +20,11 @@ pub enum Probe {
 }
 
 /// Which services make up each probe: [`OVERALL`] alone for readiness and startup, none for liveness,
-/// unless configured. Every service named must pass.
+/// unless configured. Every service named must pass, but for the optional ones.
+///
+/// Liveness has, besides, the conditions that were bound to it:
+/// [`MonitorBuilder::liveness`](crate::condition::MonitorBuilder::liveness),
+/// [`Registry::liveness_signal`], [`Registry::liveness_heartbeat`].
 ///
 /// ```
 /// use health_core::{OVERALL, Registry, ServingStatus, probe::{Probe, ProbeConfig}};
@@ -36,6 +40,7 @@ pub enum Probe {
 pub struct ProbeConfig {
     liveness: Vec<Arc<str>>,
     readiness: Vec<Arc<str>>,
+    optional: Vec<Arc<str>>,
     startup: Vec<Arc<str>>,
 }
 
@@ -46,14 +51,17 @@ impl ProbeConfig {
         Self {
             liveness: Vec::new(),
             readiness: vec![OVERALL.into()],
+            optional: Vec::new(),
             startup: vec![OVERALL.into()],
         }
     }
 
-    /// The services without which the process is to be restarted: each must not be NOT_SERVING.
+    /// The services without which the process is to be restarted: each must be
+    /// [alive](Registry::is_alive).
     ///
-    /// Name only services whose status depends on this process alone. One that follows a shared
-    /// database turns an outage of the database into a restart of the whole fleet.
+    /// Only what concerns this process alone counts, what was set and local conditions. A service that
+    /// follows a shared database stays alive without it: a restart would not bring it back, but would
+    /// take the whole fleet down.
     #[must_use]
     pub fn liveness<S: Into<Arc<str>>>(mut self, services: impl IntoIterator<Item = S>) -> Self {
         self.liveness = services.into_iter().map(Into::into).collect();
@@ -67,6 +75,13 @@ impl ProbeConfig {
         self
     }
 
+    /// Services that readiness tells of and that do not decide: the process gets traffic without them.
+    #[must_use]
+    pub fn optional<S: Into<Arc<str>>>(mut self, services: impl IntoIterator<Item = S>) -> Self {
+        self.optional = services.into_iter().map(Into::into).collect();
+        self
+    }
+
     /// The services that must have been SERVING once for the process to count as started.
     #[must_use]
     pub fn startup<S: Into<Arc<str>>>(mut self, services: impl IntoIterator<Item = S>) -> Self {
@@ -74,34 +89,78 @@ impl ProbeConfig {
         self
     }
 
+    /// Makes `liveness`, `readiness` and `startup` services of `registry` that Check and Watch can be asked
+    /// for, each made up as the probe of that name is: what kubernetes/website#39919 recommends for gRPC
+    /// probes, which have no paths.
+    ///
+    /// As `/livez`, `liveness` stays SERVING while the process drains; `readiness` does not.
+    ///
+    /// ```
+    /// use health_core::{Registry, ServingStatus::*, probe::ProbeConfig};
+    ///
+    /// let health = Registry::new();
+    /// ProbeConfig::new().register(&health)?;
+    /// assert_eq!(health.check("readiness"), Some(Serving));
+    ///
+    /// health.shutdown();
+    /// assert_eq!(health.check("readiness"), Some(NotServing));
+    /// assert_eq!(health.check("liveness"), Some(Serving));
+    /// # Ok::<(), health_core::ConfigError>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// If a service named is not registered, or one of the three names is that of a service.
+    pub fn register(&self, registry: &Registry) -> Result<(), ConfigError> {
+        let names = |services: &[Arc<str>]| services.to_vec();
+        registry.group("liveness", Group::alive(names(&self.liveness)))?;
+        let readiness = Group::serving(names(&self.readiness)).optional(names(&self.optional));
+        registry.group("readiness", readiness)?;
+        registry.group("startup", Group::started(names(&self.startup)))?;
+        Ok(())
+    }
+
     /// Answers `probe` from what `registry` shows now.
     #[must_use]
     pub fn report(&self, probe: Probe, registry: &Registry) -> Report {
-        let mut components = Vec::new();
-        match probe {
-            Probe::Liveness => {
-                components.push(Component::new("ping", true));
-                components.extend(self.liveness.iter().map(|service| {
-                    // The latch is no reason for a restart: a draining process is alive.
-                    let alive = registry.is_shut_down()
-                        || registry.check(service) != Some(ServingStatus::NotServing);
-                    Component::of(service, "serving", alive)
-                }));
-            }
-            Probe::Readiness => {
-                components.extend(self.readiness.iter().map(|service| {
-                    let serving = registry.check(service) == Some(ServingStatus::Serving);
-                    Component::of(service, "serving", serving)
-                }));
-                components.push(Component::new("shutdown", !registry.is_shut_down()));
-            }
-            Probe::Startup => {
-                components.extend(self.startup.iter().map(|service| {
-                    Component::of(service, "started", registry.has_served(service))
-                }));
-            }
-        }
+        let components = match probe {
+            Probe::Liveness => self.alive(registry),
+            Probe::Readiness => self.ready(registry),
+            Probe::Startup => self.started(registry),
+        };
         Report { components }
+    }
+
+    fn alive(&self, registry: &Registry) -> Vec<Component> {
+        let services = self.liveness.iter().map(|service| {
+            // The latch is no reason for a restart: a draining process is alive.
+            let alive = registry.is_shut_down() || registry.is_alive(service);
+            Component::of(service, "serving", alive).because(|| registry.why(service))
+        });
+        let conditions = registry.liveness_conditions().into_iter().map(|condition| {
+            let passed = condition.finding != Finding::Failing;
+            Component::new(condition.name, passed).because(|| condition.reason)
+        });
+        iter::once(Component::new("ping", true)).chain(services).chain(conditions).collect()
+    }
+
+    fn ready(&self, registry: &Registry) -> Vec<Component> {
+        let component = |service: &Arc<str>| {
+            let serving = registry.check(service) == Some(ServingStatus::Serving);
+            Component::of(service, "serving", serving).because(|| registry.why(service))
+        };
+        let shutdown = Component::new("shutdown", !registry.is_shut_down());
+        let critical = self.readiness.iter().map(component);
+        let optional = self.optional.iter().map(component).map(Component::optional);
+        critical.chain(optional).chain(iter::once(shutdown)).collect()
+    }
+
+    fn started(&self, registry: &Registry) -> Vec<Component> {
+        let component = |service: &Arc<str>| {
+            let started = registry.has_served(service);
+            Component::of(service, "started", started).because(|| registry.why(service))
+        };
+        self.startup.iter().map(component).collect()
     }
 }
 
@@ -118,10 +177,10 @@ pub struct Report {
 }
 
 impl Report {
-    /// Whether every check passed.
+    /// Whether every check passed that decides.
     #[must_use]
     pub fn is_healthy(&self) -> bool {
-        self.components.iter().all(|component| component.passed)
+        self.components.iter().all(|component| component.passed || component.is_optional)
     }
 
     /// The checks, in order.
@@ -136,17 +195,31 @@ impl Report {
 pub struct Component {
     name: Arc<str>,
     passed: bool,
+    is_optional: bool,
+    reason: Option<Arc<str>>,
 }
 
 impl Component {
     fn new(name: impl Into<Arc<str>>, passed: bool) -> Self {
-        Self { name: name.into(), passed }
+        Self { name: name.into(), passed, is_optional: false, reason: None }
+    }
+
+    fn optional(mut self) -> Self {
+        self.is_optional = true;
+        self
+    }
+
+    fn because(mut self, why: impl FnOnce() -> Option<Arc<str>>) -> Self {
+        if !self.passed {
+            self.reason = why();
+        }
+        self
     }
 
     /// A check of one service: named after it, or `overall` for the server as a whole.
     fn of(service: &Arc<str>, overall: &str, passed: bool) -> Self {
         let name = if **service == *OVERALL { overall.into() } else { Arc::clone(service) };
-        Self { name, passed }
+        Self::new(name, passed)
     }
 
     /// Name of the check, such as `serving`, `shutdown` or a service's name.
@@ -159,6 +232,19 @@ impl Component {
     #[must_use]
     pub const fn is_healthy(&self) -> bool {
         self.passed
+    }
+
+    /// Whether it is told and does not decide.
+    #[must_use]
+    pub const fn is_optional(&self) -> bool {
+        self.is_optional
+    }
+
+    /// Why it failed, where that is known. For operators: what a probe tells only where details are
+    /// switched on.
+    #[must_use]
+    pub fn reason(&self) -> Option<&str> {
+        self.reason.as_deref()
     }
 }
 

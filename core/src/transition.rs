@@ -8,7 +8,7 @@ use std::{
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, ready},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use async_channel::{Receiver, Sender};
@@ -31,6 +31,8 @@ pub struct Transition {
     /// Why the service shows what it shows now, where more than the cause is known: a condition and what
     /// it found, a dependency, a hold. For operators.
     pub reason: Option<Arc<str>>,
+    /// When, by the registry's clock.
+    pub at: Instant,
     /// How long it showed `from`; nothing for a service that was not registered.
     pub lasted: Option<Duration>,
     /// Number of this transition in its registry, counted from 1 without gaps.

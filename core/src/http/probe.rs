@@ -1,7 +1,12 @@
 //! HTTP probes: `/livez`, `/readyz`, `/startupz`, `/healthz` (wire.md section 8). The text form is that
 //! of the Kubernetes apiserver, the JSON form that of the health+json draft.
 
-use std::{collections::BTreeMap, fmt::Write, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    fmt::{self, Write},
+    sync::Arc,
+    time::Instant,
+};
 
 use http::{
     HeaderMap, Method, Response, StatusCode,
@@ -16,13 +21,15 @@ use serde::Serialize;
 
 use super::{accept::prefers_json, body::Body, query::Query, route::ProbePath, service};
 use crate::{
-    Registry, ServingStatus,
+    Registry, ServingStatus, Transition,
+    elapsed::Elapsed,
     probe::{Component, Probe, ProbeConfig},
 };
 
-/// Answers a probe, or one named check of it.
+/// Answers a probe, or one named check of it; reasons, holds and the past are told with `details` only.
 pub(super) fn answer(
     config: &ProbeConfig,
+    details: bool,
     registry: &Registry,
     head: &Parts,
     path: ProbePath,
@@ -36,8 +43,9 @@ pub(super) fn answer(
     let report = config.report(path.probe(), registry);
     let query = Query::new(head.uri.query().unwrap_or_default());
     let as_json = prefers_json(&head.headers);
+    let details = details.then(|| Details::of(registry));
     let answer = match check {
-        None => Answer::new(path, report.components().to_vec(), query),
+        None => Answer::new(path, report.components().to_vec(), details, query),
         Some(name) => {
             let name = percent_decode_str(name).decode_utf8_lossy();
             let named = report.components().iter().filter(|component| component.name() == name);
@@ -45,7 +53,7 @@ pub(super) fn answer(
             if named.is_empty() {
                 return service::empty(StatusCode::NOT_FOUND);
             }
-            Answer::new(path, named, query)
+            Answer::new(path, named, details, query)
         }
     };
     let whole = check.is_none() && path.probe() == Probe::Readiness;
@@ -67,13 +75,19 @@ impl ProbePath {
 struct Answer {
     path: ProbePath,
     components: Vec<Component>,
+    details: Option<Details>,
     excluded: Vec<String>,
     verbose: bool,
     passed: bool,
 }
 
 impl Answer {
-    fn new(path: ProbePath, components: Vec<Component>, query: Query<'_>) -> Self {
+    fn new(
+        path: ProbePath,
+        components: Vec<Component>,
+        details: Option<Details>,
+        query: Query<'_>,
+    ) -> Self {
         let mut excluded: Vec<_> = query
             .pairs()
             .filter(|(name, _)| **name == *b"exclude")
@@ -82,8 +96,10 @@ impl Answer {
         excluded.sort_unstable();
         excluded.dedup();
         let verbose = query.first("verbose").is_some();
-        let mut answer = Self { path, components, excluded, verbose, passed: true };
-        let passes = |component: &Component| component.is_healthy() || answer.excludes(component);
+        let mut answer = Self { path, components, details, excluded, verbose, passed: true };
+        let passes = |component: &Component| {
+            component.is_healthy() || component.is_optional() || answer.excludes(component)
+        };
         answer.passed = answer.components.iter().all(passes);
         answer
     }
@@ -104,9 +120,14 @@ impl Answer {
                 writeln!(text, "[+]{name} excluded: ok")
             } else if component.is_healthy() {
                 writeln!(text, "[+]{name} ok")
+            } else if component.is_optional() {
+                writeln!(text, "[-]{name} failed, optional: {}", self.reason(component))
             } else {
-                writeln!(text, "[-]{name} failed: reason withheld")
+                writeln!(text, "[-]{name} failed: {}", self.reason(component))
             };
+        }
+        for line in self.details.iter().flat_map(|details| &details.lines) {
+            let _ = writeln!(text, "{line}");
         }
         let strangers = self.strangers();
         if !strangers.is_empty() {
@@ -118,6 +139,11 @@ impl Answer {
         let outcome = if self.passed { "passed" } else { "failed" };
         let _ = writeln!(text, "{} check {outcome}", self.path.as_str());
         text
+    }
+
+    fn reason<'a>(&'a self, component: &'a Component) -> &'a str {
+        let told = self.details.as_ref().and_then(|_| component.reason());
+        told.unwrap_or(if self.details.is_some() { "no reason given" } else { "reason withheld" })
     }
 
     /// Names to exclude that no check has, quoted and cut short: the peer chose them.
@@ -140,17 +166,82 @@ impl Answer {
             .filter(|(name, _)| !name.is_empty())
             .map(|(name, status)| (check_key(name), [CheckJson::of(*status)]))
             .collect();
-        let health = HealthJson { status: pass_or_fail(self.passed), checks };
+        let failed = self.components.iter().filter(|component| !component.is_healthy());
+        let told =
+            failed.map(|component| format!("{}: {}", component.name(), self.reason(component)));
+        let output = self.details.is_some().then(|| told.collect::<Vec<_>>().join("; "));
+        let health = HealthJson {
+            status: pass_or_fail(self.passed),
+            checks,
+            output: output.filter(|output| !output.is_empty()),
+            notes: self.details.as_ref().map_or(&[], |details| &details.lines),
+        };
         // Maps with string keys always serialize.
         serde_json::to_string(&health).unwrap_or_default()
     }
 }
 
+/// What operators get to see besides: the holds, and the last transitions, newest first.
+struct Details {
+    lines: Vec<String>,
+}
+
+impl Details {
+    fn of(registry: &Registry) -> Self {
+        let now = registry.now();
+        let mut lines = Vec::new();
+        for (service, hold) in registry.holds() {
+            let mut line = format!("{}: {hold}", Named(&service));
+            if let Some(end) = hold.end() {
+                let left = Elapsed(end.saturating_duration_since(now));
+                // Writing to a String does not fail.
+                let _ = write!(line, ", for another {left}");
+            }
+            lines.push(line);
+        }
+        let past = registry.history();
+        lines.extend(past.iter().rev().map(|transition| tell(transition, now)));
+        Self { lines }
+    }
+}
+
+/// A transition in one line.
+fn tell(transition: &Transition, now: Instant) -> String {
+    let ago = Elapsed(now.saturating_duration_since(transition.at));
+    let Transition { service, from, to, cause, .. } = transition;
+    let mut line = format!("{ago} ago {} {from} -> {to}", Named(service));
+    // Writing to a String does not fail.
+    let _ = match transition.lasted {
+        Some(lasted) => write!(line, " after {} ({cause}", Elapsed(lasted)),
+        None => write!(line, " ({cause}"),
+    };
+    let _ = match &transition.reason {
+        Some(reason) => write!(line, ": {reason})"),
+        None => write!(line, ")"),
+    };
+    line
+}
+
+/// A service's name as a line has it: `""` is quoted, for it would not be seen.
+struct Named<'a>(&'a str);
+
+impl fmt::Display for Named<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0.is_empty() { f.write_str("\"\"") } else { f.write_str(self.0) }
+    }
+}
+
 #[derive(Serialize)]
-struct HealthJson {
+struct HealthJson<'a> {
     status: &'static str,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     checks: BTreeMap<String, [CheckJson; 1]>,
+    /// Why it fails.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    output: Option<String>,
+    /// Holds, and the last transitions.
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    notes: &'a [String],
 }
 
 #[derive(Serialize)]
@@ -230,7 +321,7 @@ mod tests {
         else {
             panic!("{path} is no probe")
         };
-        let response = answer(&ProbeConfig::new(), registry, &head, probe, check);
+        let response = answer(&ProbeConfig::new(), false, registry, &head, probe, check);
         let status = response.status().as_u16();
         let length = response.headers()[CONTENT_LENGTH].to_str().unwrap().parse::<u64>().unwrap();
         assert_eq!(response.body().size_hint().exact(), Some(length));
@@ -284,7 +375,8 @@ mod tests {
             .body(())
             .unwrap()
             .into_parts();
-        let response = answer(&ProbeConfig::new(), &registry, &head, ProbePath::Readyz, None);
+        let response =
+            answer(&ProbeConfig::new(), false, &registry, &head, ProbePath::Readyz, None);
         assert_eq!(response.headers()[CONTENT_TYPE], "application/health+json");
         let body = super::super::testing::read(response.into_body());
         let expected = "{\"status\":\"pass\",\"checks\":{\"a%3Ab%25é:status\":[{\

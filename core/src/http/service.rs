@@ -74,6 +74,8 @@ pub(super) struct Engine {
     require_connect_version: bool,
     service_key: triple::ServiceKey,
     probes: ProbeConfig,
+    /// Whether probes tell reasons, holds and the past.
+    details: bool,
 }
 
 impl HealthService {
@@ -103,6 +105,7 @@ impl HealthService {
                 require_connect_version: false,
                 service_key: triple::ServiceKey::default(),
                 probes: ProbeConfig::new(),
+                details: false,
             },
         }
     }
@@ -145,7 +148,8 @@ impl Engine {
     fn plan(&self, head: &Parts) -> Plan {
         let route = route(head.uri.path());
         if let Route::Probe(path, check) = route {
-            return Plan::answer(probe::answer(&self.probes, &self.registry, head, path, check));
+            let (probes, registry) = (&self.probes, &self.registry);
+            return Plan::answer(probe::answer(probes, self.details, registry, head, path, check));
         }
         if let Some(preflight) = self.cors.as_ref().and_then(|cors| cors.preflight(head, route)) {
             return Plan::answer(preflight);
@@ -348,6 +352,29 @@ impl HealthServiceBuilder {
     /// Which services make up each probe.
     pub fn probes(mut self, probes: ProbeConfig) -> Self {
         self.engine.probes = probes;
+        self
+    }
+
+    /// Whether probes tell operators why: the reasons of what fails, the holds and the last transitions, in
+    /// the verbose text and in JSON. Off by default, as whoever reaches the port reads it; no RPC ever
+    /// carries any of it.
+    ///
+    /// ```
+    /// use futures_lite::future::block_on;
+    /// use health_core::{OVERALL, Registry, http::HealthService};
+    /// use http_body_util::{BodyExt, Empty};
+    ///
+    /// let health = Registry::new();
+    /// health.hold(OVERALL, "schema migration");
+    /// let service = HealthService::builder(&health).details(true).build();
+    ///
+    /// let request = http::Request::get("/readyz").body(Empty::<&[u8]>::new())?;
+    /// let body = block_on(block_on(service.call(request)).into_body().collect())?.to_bytes();
+    /// assert!(body.starts_with(b"[-]serving failed: held: schema migration\n"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn details(mut self, details: bool) -> Self {
+        self.engine.details = details;
         self
     }
 

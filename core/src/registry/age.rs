@@ -8,14 +8,14 @@ use std::{
     collections::BinaryHeap,
     sync::{Arc as StdArc, atomic::Ordering},
     task::Waker,
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 use super::{
     Inner, Registry,
     ledger::{Ledger, Name},
 };
-use crate::{Finding, rt::Timer, transition::Cause};
+use crate::{Finding, Hold, elapsed::Elapsed, rt::Timer, transition::Cause};
 
 /// What is to be looked at when its time comes, earliest first.
 #[derive(Default)]
@@ -52,6 +52,12 @@ impl Registry {
     /// The registry judges age by `timer` from here on, unless it has a clock already.
     pub(crate) fn set_clock(&self, timer: &StdArc<dyn Timer>) {
         let _ = self.inner.clock.set(StdArc::clone(timer));
+    }
+
+    /// The time by the registry's clock.
+    #[must_use]
+    pub fn now(&self) -> Instant {
+        self.inner.now()
     }
 
     /// When something recorded here next turns stale or ends, if anything does. It may be too early, for
@@ -143,7 +149,7 @@ impl Ledger {
         }
         entry.expires = None;
         let silent = now.saturating_duration_since(entry.at);
-        entry.reason = Some(format!("stale: nothing heard for {}", Rounded(silent)).into());
+        entry.reason = Some(format!("stale: nothing heard for {}", Elapsed(silent)).into());
         if entry.finding != Finding::Failing {
             entry.finding = Finding::Failing;
             let service = StdArc::clone(&entry.service);
@@ -155,25 +161,10 @@ impl Ledger {
         let Some(record) = self.records.get_mut(service) else {
             return;
         };
-        let is_over = |hold: &crate::Hold| hold.end().is_some_and(|end| end <= now);
+        let is_over = |hold: &Hold| hold.end().is_some_and(|end| end <= now);
         if record.hold.as_ref().is_some_and(is_over) {
             record.hold = None;
             self.mark(service, Cause::Expired);
-        }
-    }
-}
-
-/// A duration as an operator reads it: without the digits that say nothing.
-pub(crate) struct Rounded(pub(crate) Duration);
-
-impl std::fmt::Display for Rounded {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let seconds = self.0.as_secs();
-        match seconds {
-            0 => write!(f, "{} ms", self.0.as_millis()),
-            1..10 => write!(f, "{:.1} s", self.0.as_secs_f64()),
-            10..3600 => write!(f, "{seconds} s"),
-            _ => write!(f, "{} h {} min", seconds / 3600, seconds % 3600 / 60),
         }
     }
 }

@@ -7,7 +7,7 @@ use std::{
 
 use super::{
     Registry,
-    ledger::{Entry, Ledger, Moment, Name},
+    ledger::{Entry, Ledger, Moment, Name, Nature},
     relations::LIVENESS,
 };
 use crate::{ConfigError, Finding, Scope, ServingStatus, transition::Cause};
@@ -48,6 +48,26 @@ impl Registry {
         };
         let entries = record.conditions.iter().filter_map(|at| ledger.conditions.get(*at));
         entries.map(|entry| entry.state(now)).collect()
+    }
+
+    /// The conditions of the process's liveness, in the order in which they were added.
+    #[must_use]
+    pub fn liveness_conditions(&self) -> Vec<ConditionState> {
+        let is_group = {
+            let ledger = self.inner.lock();
+            let liveness = ledger.records.get(LIVENESS);
+            liveness.is_some_and(|record| matches!(record.nature, Nature::Group { .. }))
+        };
+        if is_group { self.conditions(LIVENESS) } else { Vec::new() }
+    }
+
+    /// Whether nothing that concerns this process alone speaks against `service`: it is not set
+    /// NOT_SERVING, and no [local](Scope::Local) condition of it fails. So is one that is not registered.
+    #[must_use]
+    pub fn is_alive(&self, service: &str) -> bool {
+        self.inner.let_go();
+        let ledger = self.inner.lock();
+        ledger.records.get(ledger.stands_for(service)).is_none_or(|record| record.alive)
     }
 
     /// Adds a condition to `service`, which registers it (as SERVING) if it is not registered. Pending at

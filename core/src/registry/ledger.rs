@@ -332,6 +332,8 @@ impl Ledger {
         let entries = || record.conditions.iter().filter_map(|at| self.conditions.get(*at));
         let found = entries().map(|entry| entry.finding);
         let read = record.follows.iter().filter(|edge| edge.critical);
+        // A process that drains is alive, whatever its services are.
+        let read = read.filter(|edge| !(moment.latched && edge.reading == Reading::Alive));
         let read = read.map(|edge| edge.read(self.records.get(&edge.other)));
         let mut worst = found.chain(read).max().unwrap_or_default();
         if self.overall_of_all && record.cell.service().is_empty() {
@@ -370,13 +372,13 @@ impl Ledger {
             record.since = moment.now;
             changed.push(Arc::clone(&record.cell));
             let reason = self.why(name, moment.latched);
-            let service = StdArc::clone(name);
             self.feeds.note(Transition {
-                service,
+                service: StdArc::clone(name),
                 from,
                 to,
                 cause,
                 reason,
+                at: moment.now,
                 lasted,
                 sequence: 0,
                 lost: 0,
