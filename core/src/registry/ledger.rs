@@ -220,6 +220,7 @@ impl Ledger {
         let record = self.records.get_mut(name)?;
         record.reported = None;
         let (name, cell) = (StdArc::clone(record.cell.service()), Arc::clone(&record.cell));
+        self.marked.push((StdArc::clone(&name), cause));
         match mem::replace(&mut record.nature, Nature::Service) {
             Nature::AliasOf(service) => self.unfollow(&service, &name),
             Nature::Group { .. } => self.forget_edges(&name, Origin::Group),
@@ -232,7 +233,6 @@ impl Ledger {
                 self.unregister(&alias, cause);
             }
         }
-        self.mark(&name, cause);
         Some(cell)
     }
 
@@ -244,9 +244,9 @@ impl Ledger {
         if let Some(at) = record.followers.iter().position(|name| **name == *follower) {
             record.followers.swap_remove(at);
         }
-        if record.is_idle() {
-            self.records.remove(service);
-        }
+        // Settling lets go of the record if nothing else keeps it.
+        let service = StdArc::clone(record.cell.service());
+        self.mark(&service, Cause::Dependency);
     }
 
     /// Whether `name` is registered.
@@ -497,7 +497,8 @@ impl Record {
 
     /// Whether nothing is lost when the record is dropped.
     pub(super) fn is_idle(&self) -> bool {
-        self.reported.is_none()
+        self.own == ServingStatus::ServiceUnknown
+            && self.reported.is_none()
             && self.hold.is_none()
             && self.conditions.is_empty()
             && self.follows.is_empty()
@@ -507,7 +508,7 @@ impl Record {
     }
 
     /// Whether it is one of the services that make up the server as a whole.
-    fn counts(&self, name: &str) -> bool {
+    pub(super) fn counts(&self, name: &str) -> bool {
         name != OVERALL && self.nature == Nature::Service
     }
 

@@ -103,12 +103,14 @@ impl Registry {
             if known.unwrap_or_default().iter().any(|edge| edge.is_dependency_on(&other)) {
                 return Ok(None);
             }
+            // With its record it is one of all, should the overall service be made of all.
+            ledger.record(&service, moment.now);
+            ledger.mark(&service, Cause::Dependency);
             ledger.refuse_cycle(&service, &other)?;
             let record = ledger.record(&service, moment.now);
             record.reported.get_or_insert(ServingStatus::Serving);
             let cell = record.cell.clone();
             ledger.follow(&service, Edge::dependency(other), moment);
-            ledger.mark(&service, Cause::Dependency);
             Ok(Some(cell))
         })
     }
@@ -148,28 +150,34 @@ impl Registry {
     ///
     /// # Errors
     ///
-    /// - if `service` is not registered;
-    /// - if `alias` is a registered service, a group, or the alias of another one.
+    /// - if `service` is not registered, or follows something of this name;
+    /// - if `alias` is a registered service, a group, the alias of another one, or [`OVERALL`].
     pub fn alias(&self, alias: &str, service: &str) -> Result<Update, ConfigError> {
         self.try_update(|ledger, moment| {
             if !ledger.is_registered(service) {
                 return Err(ConfigError::unknown_service("alias", service));
             }
             let service = ledger.resolve(service);
-            let record = ledger.record(alias, moment.now);
-            let (name, cell) = (StdArc::clone(record.cell.service()), record.cell.clone());
-            match &record.nature {
-                Nature::AliasOf(other) if *other == service => return Ok(None),
-                Nature::AliasOf(_) => return Err(ConfigError::taken(alias, "another alias")),
-                Nature::Group { .. } => return Err(ConfigError::taken(alias, "a group")),
-                Nature::Service if record.is_anything() || name == service => {
+            let known = ledger.records.get(alias);
+            match known.map(|record| &record.nature) {
+                Some(Nature::AliasOf(other)) if *other == service => return Ok(None),
+                Some(Nature::AliasOf(_)) => return Err(ConfigError::taken(alias, "another alias")),
+                Some(Nature::Group { .. }) => return Err(ConfigError::taken(alias, "a group")),
+                _ if known.is_some_and(Record::is_anything) || alias == OVERALL => {
                     return Err(ConfigError::taken(alias, "a service"));
                 }
-                Nature::Service => {}
+                _ => {}
             }
+            let record = ledger.record(alias, moment.now);
+            let (name, cell) = (StdArc::clone(record.cell.service()), record.cell.clone());
             record.nature = Nature::AliasOf(StdArc::clone(&service));
-            ledger.record(&service, moment.now).followers.push(StdArc::clone(&name));
             ledger.mark(&name, Cause::Aliased);
+            // Something may depend on a service of this name that is gone.
+            if let Err(cycle) = ledger.refuse_cycle(&name, &service) {
+                ledger.record(alias, moment.now).nature = Nature::Service;
+                return Err(cycle);
+            }
+            ledger.record(&service, moment.now).followers.push(name);
             Ok(Some(cell))
         })
     }
@@ -243,9 +251,9 @@ impl Registry {
             match overall {
                 Overall::Independent => {}
                 Overall::All => {
-                    let all: Vec<_> = ledger.registered().cloned().collect();
-                    for other in all.iter().filter(|other| ***other != *OVERALL) {
-                        ledger.refuse_cycle(&name, other)?;
+                    let (mut path, mut seen) = (vec![StdArc::clone(&name)], HashSet::new());
+                    if ledger.any_leads_to(&name, &mut path, &mut seen) {
+                        return Err(ConfigError::cycle(path));
                     }
                 }
                 Overall::Of(services) => {
@@ -345,16 +353,26 @@ impl Ledger {
             return true;
         }
         let is_new = seen.insert(StdArc::clone(from));
-        let follows = self.records.get(from).map(|record| record.follows.as_slice());
-        let follows = follows.filter(|_| is_new).unwrap_or_default();
-        let found = follows.iter().any(|edge| self.leads_to(&edge.other, to, path, seen));
+        let record = self.records.get(from).filter(|_| is_new);
+        let behind = record.and_then(|record| match &record.nature {
+            Nature::AliasOf(service) => Some(service),
+            Nature::Service | Nature::Group { .. } => None,
+        });
+        let follows = record.map(|record| record.follows.as_slice()).unwrap_or_default();
+        let mut follows = follows.iter().map(|edge| &edge.other).chain(behind);
+        let found = follows.any(|other| self.leads_to(other, to, path, seen));
         let through_all = is_new && **from == *OVERALL && self.overall_of_all;
-        if found || (through_all && self.registered().any(|all| self.leads_to(all, to, path, seen)))
-        {
+        if found || (through_all && self.any_leads_to(to, path, seen)) {
             return true;
         }
         path.pop();
         false
+    }
+
+    /// Whether a service leads to `to`, be it registered by now or not: they all count once they are.
+    fn any_leads_to(&self, to: &Name, path: &mut Vec<Name>, seen: &mut HashSet<Name>) -> bool {
+        let mut services = self.records.iter().filter(|(name, record)| record.counts(name));
+        services.any(|(service, _)| self.leads_to(service, to, path, seen))
     }
 }
 

@@ -1,0 +1,558 @@
+//! Services that follow others, by name; and any sequence of such operations against plain maps.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::num::NonZeroUsize;
+
+use futures_lite::{StreamExt, future::block_on};
+use health_core::ServingStatus::{NotServing, Serving, Unknown};
+use health_core::probe::{Probe, ProbeConfig};
+use health_core::{
+    Cause, Group, OVERALL, Overall, Reason, Registry, ServingStatus, Signal, Transition, Update,
+};
+use proptest::prelude::*;
+use proptest::sample::select;
+
+fn down() -> Reason {
+    Reason::new("down")
+}
+
+/// What is noted while `act` runs.
+fn noted(health: &Registry, act: impl FnOnce()) -> Vec<Transition> {
+    let mut feed = health.transitions(NonZeroUsize::new(64).unwrap());
+    act();
+    let end = "the end of what is noted";
+    health.set(end, Serving);
+    block_on(async {
+        let mut noted = Vec::new();
+        while let Some(transition) = feed.next().await
+            && *transition.service != *end
+        {
+            noted.push(transition);
+        }
+        health.remove(end);
+        noted
+    })
+}
+
+#[test]
+fn a_dependency_is_transitive_and_names_what_is_behind_it() {
+    let health = Registry::new();
+    for service in ["database", "inventory", "shop"] {
+        health.set(service, Serving);
+    }
+    assert_eq!(health.depends_on("inventory", "database"), Ok(Update::Hidden));
+    assert_eq!(health.depends_on("shop", "inventory"), Ok(Update::Hidden));
+    assert_eq!(health.depends_on("shop", "inventory"), Ok(Update::Unchanged), "once is enough");
+
+    let noted = noted(&health, || {
+        health.set("database", NotServing);
+    });
+    assert_eq!(health.check("shop"), Some(NotServing));
+    let told: Vec<_> =
+        noted.iter().map(|it| (&*it.service, it.cause, it.reason.as_deref())).collect();
+    let behind = |other| format!("depends on {other:?}, which is NOT_SERVING");
+    let expected = [
+        ("database", Cause::Set, None),
+        ("inventory", Cause::Dependency, Some(behind("database"))),
+        ("shop", Cause::Dependency, Some(behind("inventory"))),
+    ];
+    let expected = expected.each_ref().map(|(name, cause, why)| (*name, *cause, why.as_deref()));
+    assert_eq!(told, expected);
+
+    health.set("database", Unknown);
+    assert_eq!(health.check("shop"), Some(Unknown));
+    assert_eq!(health.independent_of("inventory", "database"), Update::Changed);
+    assert_eq!(health.check("shop"), Some(Serving));
+    assert_eq!(health.independent_of("inventory", "database"), Update::Unchanged);
+}
+
+#[test]
+fn a_dependency_that_is_removed_fails_until_it_is_back() {
+    let health = Registry::new();
+    health.set("database", Serving);
+    health.depends_on("shop", "database").unwrap();
+    assert_eq!(health.check("shop"), Some(Serving), "registered by its dependency");
+    health.remove("database");
+    assert_eq!(health.check("shop"), Some(NotServing));
+    assert_eq!(
+        health.why("shop").unwrap().as_ref(),
+        "depends on \"database\", which is SERVICE_UNKNOWN"
+    );
+    health.set("database", Serving);
+    assert_eq!(health.check("shop"), Some(Serving));
+}
+
+#[test]
+fn two_ways_to_one_dependency_make_one_transition() {
+    let health = Registry::new();
+    for service in ["base", "left", "right", "top"] {
+        health.set(service, Serving);
+    }
+    for (service, other) in [("left", "base"), ("right", "base"), ("top", "left"), ("top", "right")]
+    {
+        health.depends_on(service, other).unwrap();
+    }
+    for status in [NotServing, Unknown, Serving] {
+        let noted = noted(&health, || {
+            health.set("base", status);
+        });
+        let mut names: Vec<_> = noted.iter().map(|transition| &*transition.service).collect();
+        names.sort_unstable();
+        assert_eq!(names, ["base", "left", "right", "top"], "{status}");
+        assert!(noted.iter().all(|transition| transition.to == status), "{noted:?}");
+    }
+}
+
+#[test]
+fn a_cycle_is_refused_with_its_path() {
+    let health = Registry::new();
+    for service in ["a", "b", "c"] {
+        health.set(service, Serving);
+    }
+    health.depends_on("a", "b").unwrap();
+    health.depends_on("b", "c").unwrap();
+    let told = |error: health_core::ConfigError| {
+        assert!(error.is_cycle());
+        error.to_string()
+    };
+    let cycle = told(health.depends_on("c", "a").unwrap_err());
+    assert_eq!(cycle, "dependencies form a cycle: c -> a -> b -> c");
+    let cycle = told(health.depends_on("a", "a").unwrap_err());
+    assert_eq!(cycle, "dependencies form a cycle: a -> a");
+
+    health.overall(&Overall::All).unwrap();
+    let cycle = told(health.depends_on("c", OVERALL).unwrap_err());
+    assert!(cycle.starts_with("dependencies form a cycle: c -> "), "{cycle}");
+    health.overall(&Overall::Independent).unwrap();
+    health.depends_on("c", OVERALL).unwrap();
+    let cycle = told(health.overall(&Overall::of(["a"])).unwrap_err());
+    assert_eq!(cycle, "dependencies form a cycle:  -> a -> b -> c -> ");
+    assert!(health.overall(&Overall::All).unwrap_err().is_cycle());
+    assert_eq!(health.check("c"), Some(Serving), "what is refused changes nothing");
+}
+
+#[test]
+fn an_alias_shows_its_service_and_ends_with_it() {
+    let health = Registry::new();
+    health.set("greet", Serving);
+    assert_eq!(health.alias("lab/greet:1", "greet"), Ok(Update::Changed));
+    assert_eq!(health.alias("lab/greet:1", "greet"), Ok(Update::Unchanged));
+    let mut watch = health.watch("lab/greet:1").unwrap();
+    assert_eq!(block_on(watch.next()), Some(Serving));
+
+    health.set("greet", NotServing);
+    assert_eq!(block_on(watch.next()), Some(NotServing));
+    assert_eq!(health.set("lab/greet:1", Serving), Update::Changed, "either name sets both");
+    assert_eq!(health.check("greet"), Some(Serving));
+    health.hold("lab/greet:1", "upgrade");
+    assert_eq!(health.held("greet").unwrap().reason(), "upgrade");
+    assert_eq!(health.why("lab/greet:1").as_deref(), Some("held: upgrade"));
+    health.release("greet");
+
+    // Removing the alias ends the alias; removing the service ends both.
+    health.remove("lab/greet:1");
+    assert_eq!((health.check("lab/greet:1"), health.check("greet")), (None, Some(Serving)));
+    health.alias("lab/greet:1", "greet").unwrap();
+    health.alias("second", "lab/greet:1").unwrap();
+    assert_eq!(health.check("second"), Some(Serving), "an alias of an alias is one of the service");
+    health.remove("greet");
+    assert_eq!((health.check("lab/greet:1"), health.check("second")), (None, None));
+    health.set("greet", Serving);
+    assert_eq!(health.check("lab/greet:1"), None, "it has ended");
+}
+
+#[test]
+fn names_that_are_taken_or_unknown_are_refused() {
+    let health = Registry::new();
+    health.set("a", Serving);
+    health.set("b", Serving);
+    health.alias("alias", "a").unwrap();
+    health.group("group", Group::serving(["a"])).unwrap();
+    let taken = "the name \"b\" is that of a service";
+    assert_eq!(health.alias("b", "a").unwrap_err().to_string(), taken);
+    assert_eq!(health.group("b", Group::serving(["a"])).unwrap_err().to_string(), taken);
+    assert!(health.alias("a", "a").unwrap_err().is_duplicate());
+    assert!(health.alias("alias", "b").unwrap_err().is_duplicate());
+    assert!(health.alias("group", "b").unwrap_err().is_duplicate());
+    assert!(health.group("alias", Group::serving(["a"])).unwrap_err().is_duplicate());
+    assert!(health.group(OVERALL, Group::serving(["a"])).unwrap_err().is_duplicate());
+
+    let unknown = [
+        health.depends_on("a", "nope").unwrap_err().to_string(),
+        health.alias("x", "nope").unwrap_err().to_string(),
+        health.group("x", Group::serving(["a", "nope"])).unwrap_err().to_string(),
+        health.group("x", Group::serving(["a"]).optional(["nope"])).unwrap_err().to_string(),
+        health.overall(&Overall::of(["nope"])).unwrap_err().to_string(),
+    ];
+    let fields = ["depends_on", "alias", "group", "group", "overall"];
+    for (text, field) in unknown.iter().zip(fields) {
+        assert_eq!(*text, format!("{field} names a service that is not registered: \"nope\""));
+    }
+    assert!(health.group("x", Group::serving(["a"])).is_ok(), "what was refused left nothing");
+    assert!(health.group("x", Group::serving(["x"])).unwrap_err().is_cycle());
+}
+
+#[test]
+fn critical_members_decide_over_a_group_and_optional_ones_do_not() {
+    let health = Registry::new();
+    for service in ["a", "b", "extra"] {
+        health.set(service, Serving);
+    }
+    health.group("readiness", Group::serving(["a", "b"]).optional(["extra"])).unwrap();
+    health.set("extra", NotServing);
+    assert_eq!(health.check("readiness"), Some(Serving));
+    health.set("b", Unknown);
+    assert_eq!(health.check("readiness"), Some(Unknown));
+    health.set("a", NotServing);
+    assert_eq!(health.check("readiness"), Some(NotServing));
+
+    // A group of the same name takes its place.
+    health.group("readiness", Group::serving(["extra"])).unwrap();
+    health.set("extra", Serving);
+    assert_eq!(health.check("readiness"), Some(Serving));
+    health.remove("readiness");
+    assert_eq!(health.check("readiness"), None);
+    assert_eq!(
+        health.set("readiness", NotServing),
+        Update::Changed,
+        "now a service like any other"
+    );
+}
+
+#[test]
+fn the_overall_status_is_the_worst_of_all_or_of_some() {
+    let health = Registry::new();
+    health.set("a", Serving);
+    health.set("b", NotServing);
+    assert_eq!(health.check(OVERALL), Some(Serving), "independent unless told otherwise");
+
+    assert_eq!(health.overall(&Overall::of(["a"])), Ok(Update::Hidden));
+    assert_eq!(health.check(OVERALL), Some(Serving));
+    health.set("a", NotServing);
+    assert_eq!(health.check(OVERALL), Some(NotServing));
+    health.set("a", Serving);
+
+    assert_eq!(health.overall(&Overall::All), Ok(Update::Changed));
+    let behind = health.why(OVERALL);
+    assert_eq!(behind.as_deref(), Some("depends on \"b\", which is NOT_SERVING"));
+    // Neither groups nor aliases count twice.
+    health.group("readiness", Group::serving(["a"])).unwrap();
+    health.alias("alias", "b").unwrap();
+    health.set("b", Unknown);
+    assert_eq!(health.check(OVERALL), Some(Unknown));
+    health.remove("b");
+    assert_eq!(health.check(OVERALL), Some(Serving));
+    health.set("late", NotServing);
+    assert_eq!(health.check(OVERALL), Some(NotServing), "registered later");
+    health.set("late", Serving);
+    health.set(OVERALL, NotServing);
+    assert_eq!(health.check(OVERALL), Some(NotServing), "what is set counts too");
+    health.set(OVERALL, Serving);
+    health.shutdown();
+    health.resume();
+    assert_eq!(health.check(OVERALL), Some(Serving));
+    health.overall(&Overall::Independent).unwrap();
+    health.set("a", NotServing);
+    assert_eq!(health.check(OVERALL), Some(Serving));
+}
+
+#[test]
+fn the_names_of_the_probes_are_services_once_they_are_registered() {
+    let health = Registry::new();
+    health.set("worker", Serving);
+    let alive = health.liveness_signal("loop").unwrap();
+    assert_eq!(health.check("liveness"), None, "no RPC knows it yet");
+    assert_eq!(health.list().unwrap().len(), 2);
+
+    let probes = ProbeConfig::new().liveness(["worker"]).startup(["worker"]);
+    probes.register(&health).unwrap();
+    assert_eq!(health.check("liveness"), Some(Unknown), "the loop is pending");
+    alive.pass();
+    assert_eq!(health.check("liveness"), Some(Serving));
+    assert_eq!(health.check("startup"), Some(Serving));
+
+    // What is shared, and a hold, are no reason for a restart; what is local is.
+    let database = health.signal("worker", "database").unwrap();
+    database.fail(down());
+    health.hold("worker", "maintenance");
+    assert_eq!(health.check("liveness"), Some(Serving));
+    assert!(probes.report(Probe::Liveness, &health).is_healthy());
+    let disk = health.local_signal("worker", "disk").unwrap();
+    disk.fail(down());
+    assert_eq!(health.check("liveness"), Some(NotServing));
+    assert!(!probes.report(Probe::Liveness, &health).is_healthy());
+    disk.retire();
+
+    // A process that drains is alive, and not ready.
+    health.shutdown();
+    assert_eq!(health.check("liveness"), Some(Serving));
+    assert_eq!(health.check("readiness"), Some(NotServing));
+    assert!(probes.report(Probe::Liveness, &health).is_healthy());
+    health.resume();
+    alive.fail(Reason::new("stuck for 12 s"));
+    let report = probes.report(Probe::Liveness, &health);
+    let told: Vec<_> = report.components().iter().map(|it| (it.name(), it.reason())).collect();
+    assert_eq!(told, [("ping", None), ("worker", None), ("loop", Some("stuck for 12 s"))]);
+}
+
+const NAMES: [&str; 5] = [OVERALL, "a", "b", "c", "d"];
+
+#[derive(Clone, Debug)]
+enum Operation {
+    Alias(&'static str, &'static str),
+    Depend(&'static str, &'static str),
+    Hold(&'static str),
+    Independent(&'static str, &'static str),
+    Overall(Overall),
+    Release(&'static str),
+    Remove(&'static str),
+    Resume,
+    Set(&'static str, ServingStatus),
+    Shutdown,
+    /// Makes a signal, or tells the one that is there; `None` retires it.
+    Signal(&'static str, Option<ServingStatus>),
+}
+
+fn operation() -> impl Strategy<Value = Operation> {
+    use Operation::*;
+    let name = || select(&NAMES[..]);
+    let status = || select(vec![Unknown, Serving, NotServing]);
+    prop_oneof![
+        4 => (name(), status()).prop_map(|(name, status)| Set(name, status)),
+        4 => (name(), name()).prop_map(|(name, other)| Depend(name, other)),
+        4 => (name(), proptest::option::of(status())).prop_map(|(name, told)| Signal(name, told)),
+        2 => (name(), name()).prop_map(|(name, other)| Independent(name, other)),
+        2 => (name(), name()).prop_map(|(name, other)| Alias(name, other)),
+        2 => name().prop_map(Remove),
+        2 => name().prop_map(Hold),
+        2 => name().prop_map(Release),
+        1 => select(vec![self::Overall::All, self::Overall::Independent]).prop_map(Overall),
+        1 => proptest::collection::vec(name(), 0..3).prop_map(|names| Overall(self::Overall::of(names))),
+        1 => Just(Shutdown),
+        1 => Just(Resume),
+    ]
+}
+
+/// What was said, in plain maps; what follows from it is worked out anew for each question.
+#[derive(Debug)]
+struct Oracle {
+    reported: BTreeMap<&'static str, ServingStatus>,
+    aliases: BTreeMap<&'static str, &'static str>,
+    depends: BTreeSet<(&'static str, &'static str)>,
+    held: BTreeSet<&'static str>,
+    signals: BTreeMap<&'static str, ServingStatus>,
+    overall: Overall,
+    shut_down: bool,
+}
+
+impl Oracle {
+    fn own(&self, name: &str) -> Option<ServingStatus> {
+        let name = self.aliases.get(name).copied().unwrap_or(name);
+        let reported = *self.reported.get(name)?;
+        let overall: Vec<&str> = match &self.overall {
+            _ if name != OVERALL => Vec::new(),
+            Overall::Of(services) => services.iter().map(|service| &**service).collect(),
+            Overall::All => self.reported.keys().copied().filter(|name| *name != OVERALL).collect(),
+            _ => Vec::new(),
+        };
+        let depends = self.depends.iter().filter(|(follower, _)| *follower == name);
+        let others = depends.map(|(_, other)| *other).chain(overall);
+        let read = others.map(|other| self.own(other).unwrap_or(NotServing));
+        let found: Vec<_> = read.chain(self.signals.get(name).copied()).chain([reported]).collect();
+        let worst = [NotServing, Unknown].into_iter().find(|status| found.contains(status));
+        Some(if self.held.contains(name) { NotServing } else { worst.unwrap_or(Serving) })
+    }
+
+    fn shown(&self, name: &str) -> Option<ServingStatus> {
+        self.own(name).map(|own| if self.shut_down { NotServing } else { own })
+    }
+
+    /// Whether `from` is or follows `to`. All services are all names but the aliases: each counts once it
+    /// is registered.
+    fn follows(&self, from: &str, to: &str) -> bool {
+        let overall: Vec<&str> = match &self.overall {
+            _ if from != OVERALL => Vec::new(),
+            Overall::Of(services) => services.iter().map(|service| &**service).collect(),
+            Overall::All => self.services().collect(),
+            _ => Vec::new(),
+        };
+        let depends = self.depends.iter().filter(|(follower, _)| *follower == from);
+        from == to
+            || depends.map(|(_, other)| *other).chain(overall).any(|other| self.follows(other, to))
+    }
+
+    fn services(&self) -> impl Iterator<Item = &'static str> {
+        let aliases = self.aliases.keys().copied().collect::<BTreeSet<_>>();
+        NAMES.into_iter().filter(move |name| *name != OVERALL && !aliases.contains(name))
+    }
+
+    fn resolve(&self, name: &'static str) -> &'static str {
+        self.aliases.get(name).copied().unwrap_or(name)
+    }
+
+    fn is_known(&self, name: &str) -> bool {
+        self.own(name).is_some()
+    }
+
+    fn forget(&mut self, name: &'static str) {
+        if self.aliases.remove(name).is_none() && self.reported.remove(name).is_some() {
+            self.aliases.retain(|_, service| *service != name);
+        }
+    }
+}
+
+/// Does `operation` to both, and compares what they say of it.
+fn apply(
+    operation: Operation,
+    health: &Registry,
+    oracle: &mut Oracle,
+    signals: &mut BTreeMap<&'static str, Signal>,
+) {
+    match operation {
+        Operation::Set(name, status) => {
+            health.set(name, status);
+            oracle.reported.insert(oracle.resolve(name), status);
+        }
+        Operation::Remove(name) => {
+            health.remove(name);
+            oracle.forget(name);
+        }
+        Operation::Hold(name) => {
+            health.hold(name, "held");
+            oracle.held.insert(oracle.resolve(name));
+        }
+        Operation::Release(name) => {
+            health.release(name);
+            oracle.held.remove(oracle.resolve(name));
+        }
+        Operation::Shutdown => {
+            health.shutdown();
+            oracle.shut_down = true;
+        }
+        Operation::Resume => {
+            health.resume();
+            oracle.shut_down = false;
+        }
+        Operation::Depend(name, other) => {
+            let (service, behind) = (oracle.resolve(name), oracle.resolve(other));
+            let known = oracle.depends.contains(&(service, behind));
+            let allowed = oracle.is_known(other) && (known || !oracle.follows(behind, service));
+            let result = health.depends_on(name, other);
+            assert_eq!(result.is_ok(), allowed, "{name} on {other}: {result:?}");
+            if allowed && !known {
+                oracle.depends.insert((service, behind));
+                oracle.reported.entry(service).or_insert(Serving);
+            }
+        }
+        Operation::Independent(name, other) => {
+            health.independent_of(name, other);
+            oracle.depends.remove(&(oracle.resolve(name), oracle.resolve(other)));
+        }
+        Operation::Alias(alias, service) => {
+            let target = oracle.resolve(service);
+            let same = oracle.aliases.get(alias) == Some(&target);
+            let is_free = !oracle.aliases.contains_key(alias)
+                && !oracle.reported.contains_key(alias)
+                && !oracle.signals.contains_key(alias)
+                && !oracle.depends.iter().any(|(follower, _)| *follower == alias)
+                && alias != OVERALL;
+            let mut allowed = oracle.is_known(service) && (same || (is_free && alias != target));
+            if allowed && !same {
+                // Something may depend on a service of this name that is gone.
+                oracle.aliases.insert(alias, target);
+                allowed = !oracle.follows(target, alias);
+                if !allowed {
+                    oracle.aliases.remove(alias);
+                }
+            }
+            let result = health.alias(alias, service);
+            assert_eq!(result.is_ok(), allowed, "{alias} of {service}: {result:?}");
+        }
+        Operation::Overall(overall) => {
+            let named: Vec<&'static str> = match &overall {
+                Overall::Of(of) => {
+                    let named =
+                        |it: &std::sync::Arc<str>| NAMES.iter().find(|name| ***name == **it);
+                    of.iter().filter_map(named).copied().collect()
+                }
+                _ => Vec::new(),
+            };
+            let mut led: Vec<_> = named.iter().map(|name| oracle.resolve(name)).collect();
+            if overall == Overall::All {
+                led.extend(oracle.services());
+            }
+            let allowed = named.iter().all(|name| oracle.is_known(name))
+                && !led.iter().any(|name| oracle.follows(name, OVERALL));
+            let result = health.overall(&overall);
+            assert_eq!(result.is_ok(), allowed, "{overall:?}: {result:?}");
+            if allowed {
+                oracle.overall = match overall {
+                    Overall::Of(_) => Overall::of(named.iter().map(|name| oracle.resolve(name))),
+                    other => other,
+                };
+            }
+        }
+        Operation::Signal(name, None) => {
+            // Signals are known by the service that they were made for.
+            if let Some(signal) = signals.remove(oracle.resolve(name)) {
+                signal.retire();
+            }
+            oracle.signals.remove(oracle.resolve(name));
+        }
+        Operation::Signal(name, Some(told)) => {
+            let service = oracle.resolve(name);
+            let signal = signals.entry(service).or_insert_with(|| {
+                oracle.reported.entry(service).or_insert(Serving);
+                health.signal(name, "signal").unwrap()
+            });
+            match told {
+                Serving => signal.pass(),
+                Unknown => signal.pending(),
+                _ => signal.fail(down()),
+            }
+            oracle.signals.insert(service, told);
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 3_000, ..ProptestConfig::default() })]
+
+    #[test]
+    fn what_is_shown_follows_from_what_was_said(
+        operations in proptest::collection::vec(operation(), 1..24)
+    ) {
+        let health = Registry::new();
+        let mut feed = health.transitions(NonZeroUsize::new(4_096).unwrap());
+        let mut oracle = Oracle {
+            reported: BTreeMap::from([(OVERALL, Serving)]),
+            aliases: BTreeMap::new(),
+            depends: BTreeSet::new(),
+            held: BTreeSet::new(),
+            signals: BTreeMap::new(),
+            overall: Overall::Independent,
+            shut_down: false,
+        };
+        let mut signals = BTreeMap::new();
+        let mut told: BTreeMap<String, ServingStatus> = BTreeMap::from([(String::new(), Serving)]);
+        for operation in operations {
+            apply(operation.clone(), &health, &mut oracle, &mut signals);
+            for name in NAMES {
+                prop_assert_eq!(health.check(name), oracle.shown(name), "{:?} {:?}", name, operation);
+            }
+            // The feed tells the same, each change once.
+            while let Some(transition) = block_on(futures_lite::future::poll_once(feed.next())).flatten() {
+                let before = told.get(&*transition.service).copied();
+                prop_assert_eq!(transition.from, before.unwrap_or(ServingStatus::ServiceUnknown));
+                prop_assert_ne!(transition.from, transition.to);
+                match transition.to {
+                    ServingStatus::ServiceUnknown => told.remove(&*transition.service),
+                    to => told.insert((*transition.service).to_owned(), to),
+                };
+            }
+            for name in NAMES {
+                prop_assert_eq!(told.get(name).copied(), oracle.shown(name), "feed, {:?}", name);
+            }
+        }
+    }
+}
