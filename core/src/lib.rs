@@ -7,6 +7,7 @@ extern crate self as health_core;
 mod cell;
 mod code;
 pub mod condition;
+pub mod drain;
 pub mod dubbo;
 mod elapsed;
 mod error;

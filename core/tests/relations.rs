@@ -1,5 +1,7 @@
 //! Services that follow others, by name; and any sequence of such operations against plain maps.
 
+#![expect(clippy::unwrap_used, reason = "a step that fails is a test that fails")]
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroUsize;
 

@@ -19,6 +19,7 @@
 //! | `probe`, `accept`, `query`, `cors` | the rest of HTTP |
 //! | `body` | the reply's body |
 //! | `gate`, `refusal` | which calls of other services are refused, and how |
+//! | `counted` | which calls of other services run, for a drain |
 
 mod accept;
 mod body;
@@ -26,6 +27,7 @@ mod call;
 mod compression;
 mod connect;
 mod cors;
+mod counted;
 mod envelope;
 mod exchange;
 mod fault;
@@ -46,6 +48,7 @@ mod triple;
 
 pub use body::Body;
 pub use cors::Cors;
+pub use counted::{CountedBody, CountedFuture, count};
 pub use exchange::ResponseFuture;
 pub use gate::{Gate, Refusal};
 pub use service::{HealthService, HealthServiceBuilder};

@@ -142,8 +142,10 @@ impl Answer {
     }
 
     fn reason<'a>(&'a self, component: &'a Component) -> &'a str {
-        let told = self.details.as_ref().and_then(|_| component.reason());
-        told.unwrap_or(if self.details.is_some() { "no reason given" } else { "reason withheld" })
+        match self.details {
+            None => "reason withheld",
+            Some(_) => component.reason().unwrap_or("no reason given"),
+        }
     }
 
     /// Names to exclude that no check has, quoted and cut short: the peer chose them.
@@ -309,9 +311,11 @@ const MAX_ECHO: usize = 128;
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{super::testing::ManualTimer, *};
+    use crate::rt::Timer;
     use http::Request;
     use http_body::Body as _;
+    use std::time::Duration;
 
     fn ask(path: &str, query: &str, registry: &Registry) -> (u16, String) {
         let uri = format!("/{path}{query}");
@@ -352,6 +356,56 @@ mod tests {
         assert_eq!(ask("livez", "", &registry), ok("ok"));
         let both = "?exclude=serving&exclude=shutdown";
         assert_eq!(ask("healthz", both, &registry), ok("ok"));
+    }
+
+    fn details(registry: &Registry, config: &ProbeConfig, accept: &str) -> (u16, String) {
+        let request = Request::get("/readyz?verbose").header("accept", accept).body(()).unwrap();
+        let (head, ()) = request.into_parts();
+        let response = answer(config, true, registry, &head, ProbePath::Readyz, None);
+        let status = response.status().as_u16();
+        (status, String::from_utf8(super::super::testing::read(response.into_body())).unwrap())
+    }
+
+    #[test]
+    fn with_details_operators_read_reasons_holds_and_the_past() {
+        let timer = ManualTimer::shared();
+        let clock: Arc<dyn Timer> = timer.clone();
+        let registry = Registry::builder().clock(clock).build();
+        let config = ProbeConfig::new().readiness(["a", ""]).optional(["extra"]);
+        let pool = registry.signal("a", "postgres").unwrap();
+        pool.pass();
+        registry.set("extra", ServingStatus::NotServing);
+        let second = Duration::from_secs(1);
+        timer.advance(90 * second);
+        assert_eq!(details(&registry, &config, "*/*").0, 200, "an optional one does not decide");
+        pool.fail(crate::Reason::new("connection refused"));
+        let end = registry.now() + 600 * second;
+        registry.hold("extra", crate::Hold::new("upgrade").by("ada").until(end));
+        timer.advance(30 * second);
+
+        let (status, text) = details(&registry, &config, "*/*");
+        assert_eq!(status, 503);
+        let expected = "\
+            [-]a failed: postgres: connection refused\n\
+            [+]serving ok\n\
+            [-]extra failed, optional: held by ada: upgrade\n\
+            [+]shutdown ok\n\
+            extra: held by ada: upgrade, for another 9 min 30 s\n\
+            30 s ago a SERVING -> NOT_SERVING after 90 s (condition: postgres: connection refused)\n\
+            2 min 0 s ago extra SERVICE_UNKNOWN -> NOT_SERVING (set)\n\
+            2 min 0 s ago a UNKNOWN -> SERVING after 0 ms (condition)\n\
+            2 min 0 s ago a SERVICE_UNKNOWN -> UNKNOWN (condition: postgres: pending)\n\
+            2 min 0 s ago \"\" SERVICE_UNKNOWN -> SERVING (set)\n\
+            readyz check failed\n";
+        assert_eq!(text, expected);
+
+        let (status, json) = details(&registry, &config, "application/health+json");
+        let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+        assert_eq!((status, json["status"].as_str()), (503, Some("fail")));
+        let output = "a: postgres: connection refused; extra: held by ada: upgrade";
+        assert_eq!(json["output"], output);
+        assert_eq!(json["notes"][0], "extra: held by ada: upgrade, for another 9 min 30 s");
+        assert_eq!(json["notes"].as_array().unwrap().len(), 6);
     }
 
     #[test]

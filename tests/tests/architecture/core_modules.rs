@@ -10,12 +10,12 @@ use super::root;
 
 /// The modules of the core, lowest first; those of one row know nothing of each other.
 const ROWS: [&[&str]; 7] = [
-    &["code", "dubbo", "hold", "reason", "rt", "status", "sync", "traffic"],
+    &["code", "dubbo", "elapsed", "hold", "reason", "rt", "status", "sync", "traffic"],
     &["error", "transition"],
     &["cell"],
     &["watch"],
     &["registry"],
-    &["condition", "probe", "rpc"],
+    &["condition", "drain", "probe", "rpc"],
     &["http"],
 ];
 

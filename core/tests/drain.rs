@@ -1,0 +1,202 @@
+//! A drain, step by step, on a clock that moves when it is told to.
+
+#[path = "properties/timer.rs"]
+mod timer;
+
+use std::future::{Future, pending};
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use futures_lite::{StreamExt, future::block_on, future::poll_once};
+use health_core::ServingStatus::{NotServing, Serving};
+use health_core::drain::{Drain, Receipt, Stop};
+use health_core::rt::Timer;
+use health_core::{Registry, RunningCall};
+use timer::ManualTimer;
+
+const SECOND: Duration = Duration::from_secs(1);
+
+/// One drain on a clock of its own, of a server that notes what it is told.
+struct Bench {
+    health: Registry,
+    timer: Arc<ManualTimer>,
+    told: Arc<AtomicBool>,
+    asked: Arc<AtomicBool>,
+}
+
+impl Bench {
+    fn new() -> Self {
+        Self {
+            health: Registry::new(),
+            timer: ManualTimer::shared(),
+            told: Arc::default(),
+            asked: Arc::default(),
+        }
+    }
+
+    fn drain(&self) -> Drain {
+        let timer: Arc<dyn Timer> = self.timer.clone();
+        Drain::new(&self.health, timer)
+    }
+
+    /// Starts `drain` of a server that runs for `takes` after it was told to stop.
+    fn start(&self, drain: Drain, takes: Duration) -> Pin<Box<dyn Future<Output = Drained>>> {
+        let (timer, told, asked) = (self.timer.clone(), self.told.clone(), self.asked.clone());
+        let signal = async move {
+            while !asked.load(Ordering::Relaxed) {
+                futures_lite::future::yield_now().await;
+            }
+        };
+        Box::pin(drain.run(signal, move |stop: Stop| async move {
+            stop.await;
+            told.store(true, Ordering::Relaxed);
+            timer.sleep_until(timer.now() + takes).await;
+        }))
+    }
+
+    fn ask(&self) {
+        self.asked.store(true, Ordering::Relaxed);
+    }
+
+    fn is_told(&self) -> bool {
+        self.told.load(Ordering::Relaxed)
+    }
+
+    /// Moves the clock in steps of 10 ms, and the drain with it.
+    fn pass(
+        &self,
+        drain: &mut (impl Future<Output = Drained> + Unpin),
+        time: Duration,
+    ) -> Option<Drained> {
+        let step = Duration::from_millis(10);
+        for _ in 0..time.as_millis() / step.as_millis() {
+            self.timer.advance(step);
+            if let Some(drained) = block_on(poll_once(&mut *drain)) {
+                return Some(drained);
+            }
+        }
+        None
+    }
+}
+
+type Drained = (Option<()>, Receipt);
+
+#[test]
+fn each_step_comes_in_its_order() {
+    let bench = Bench::new();
+    let mut watch = bench.health.watch("").unwrap();
+    assert_eq!(block_on(watch.next()), Some(Serving));
+    let mut drain = bench.start(bench.drain(), SECOND);
+
+    assert!(bench.pass(&mut drain, 100 * SECOND).is_none(), "it serves until it is asked");
+    assert_eq!(bench.health.check(""), Some(Serving));
+
+    bench.ask();
+    assert!(bench.pass(&mut drain, SECOND).is_none());
+    assert_eq!(block_on(watch.next()), Some(NotServing));
+    assert!(bench.pass(&mut drain, Duration::from_millis(8_980)).is_none());
+    assert!(!bench.is_told(), "the lame duck is not over");
+    assert_eq!(block_on(poll_once(watch.next())), None, "the stream is held open");
+
+    assert!(bench.pass(&mut drain, Duration::from_millis(30)).is_none());
+    assert!(bench.is_told(), "GOAWAY comes first");
+    assert!(!bench.health.is_closed(), "and the end of the streams after it");
+    assert!(bench.pass(&mut drain, Duration::from_millis(30)).is_none());
+    assert!(bench.health.is_closed());
+    assert_eq!(block_on(watch.next()), None);
+
+    let (ended, receipt) = bench.pass(&mut drain, 2 * SECOND).unwrap();
+    assert_eq!(ended, Some(()));
+    assert_eq!((receipt.watchers_told(), receipt.late_calls()), (1, None));
+    assert!(receipt.lame_duck() >= 10 * SECOND && receipt.lame_duck() < 11 * SECOND);
+    assert!(receipt.stop() >= SECOND && receipt.stop() < 2 * SECOND, "{receipt:?}");
+    assert_eq!(
+        receipt.to_string(),
+        "drained: NOT_SERVING for 10 s, watchers told 1, late calls not counted, stopped in 1.0 s"
+    );
+}
+
+#[test]
+fn a_server_that_has_fallen_quiet_stops_early_where_calls_are_counted() {
+    // Counted or not, a call that runs all the time, how long the lame duck lasts in seconds.
+    for (counted, busy, seconds) in [(true, false, 2), (false, false, 10), (true, true, 10)] {
+        let bench = Bench::new();
+        let mut running: Option<RunningCall> = None;
+        if counted {
+            bench.health.traffic().count();
+        }
+        if busy {
+            running = Some(bench.health.traffic().enter());
+        }
+        bench.ask();
+        let mut drain = bench.start(bench.drain(), Duration::ZERO);
+        let (_, receipt) = bench.pass(&mut drain, 20 * SECOND).unwrap();
+        let lasted = receipt.lame_duck();
+        let expected = SECOND * seconds..SECOND * seconds + SECOND;
+        assert!(expected.contains(&lasted), "{counted} {busy}: {lasted:?}");
+        drop(running);
+    }
+}
+
+#[test]
+fn calls_that_still_come_are_told_and_keep_it_from_ending_early() {
+    let bench = Bench::new();
+    drop(bench.health.traffic().enter());
+    bench.ask();
+    let mut drain = bench.start(bench.drain(), Duration::ZERO);
+    for _ in 0..3 {
+        assert!(bench.pass(&mut drain, SECOND).is_none());
+        drop(bench.health.traffic().enter());
+    }
+    let (_, receipt) = bench.pass(&mut drain, 20 * SECOND).unwrap();
+    assert_eq!(receipt.late_calls(), Some(3));
+    let last = receipt.last_late_call().unwrap();
+    assert!(last >= 3 * SECOND && last <= 3 * SECOND + Duration::from_millis(110), "{last:?}");
+    assert!(!receipt.is_lame_duck_too_short());
+    assert!(receipt.lame_duck() < 6 * SECOND);
+    assert!(receipt.to_string().contains("late calls 3 (the last after 3."), "{receipt}");
+}
+
+#[test]
+fn a_lame_duck_in_which_calls_came_until_its_end_is_too_short() {
+    let bench = Bench::new();
+    bench.ask();
+    let mut drain = bench.start(bench.drain().lame_duck(SECOND), Duration::ZERO);
+    let receipt = loop {
+        drop(bench.health.traffic().enter());
+        if let Some((_, receipt)) = bench.pass(&mut drain, Duration::from_millis(50)) {
+            break receipt;
+        }
+    };
+    assert!(receipt.is_lame_duck_too_short(), "{receipt:?}");
+    assert!(receipt.to_string().ends_with("the lame duck is too short: calls came until its end"));
+}
+
+#[test]
+fn a_server_that_does_not_end_is_cut_off_and_that_is_told() {
+    let bench = Bench::new();
+    let call = bench.health.traffic().enter();
+    let watch = bench.health.watch("").unwrap();
+    bench.ask();
+    let drain = bench.drain().lame_duck(Duration::ZERO).stop_timeout(3 * SECOND);
+    let mut drain = bench.start(drain, 100 * SECOND);
+    assert!(bench.pass(&mut drain, 3 * SECOND).is_none());
+    let (ended, receipt) = bench.pass(&mut drain, SECOND).unwrap();
+    assert_eq!(ended, None);
+    assert_eq!((receipt.calls_cut(), receipt.streams_cut()), (1, 1));
+    assert!(receipt.to_string().contains(", cut off: calls 1, streams 1"), "{receipt}");
+    drop((call, watch));
+}
+
+#[test]
+fn a_server_that_ends_by_itself_is_not_drained() {
+    let health = Registry::new();
+    let timer: Arc<dyn Timer> = ManualTimer::shared();
+    let drain = Drain::new(&health, timer);
+    let mut run = pin!(drain.run(pending(), |_stop| async { "cannot listen" }));
+    let (ended, receipt) = block_on(poll_once(&mut run)).unwrap();
+    assert_eq!((ended, receipt), (Some("cannot listen"), Receipt::default()));
+    assert!(!health.is_shut_down());
+}
