@@ -5,7 +5,7 @@
 use std::{
     convert::Infallible,
     fmt,
-    future::Future,
+    future::{Future, IntoFuture},
     pin::{Pin, pin},
     sync::Arc,
     task::{Context, Poll},
@@ -41,7 +41,7 @@ use crate::{Registry, elapsed::Elapsed, rt::Timer};
 ///
 /// # Examples
 ///
-/// `health_tokio::drain_server` is this with tokio's clock and signals.
+/// On tokio the clock is `health_tokio::TokioTimer`, and the signal `health_tokio::terminated()`.
 ///
 /// ```
 /// # use std::{pin::Pin, task::{Context, Poll}, time::Instant};
@@ -140,13 +140,13 @@ impl Drain {
     ///
     /// Returns what the server returned, nothing if it was cut off, and the receipt. If the server ends
     /// before the signal, that is all there is.
-    pub async fn run<S: Future>(
+    pub async fn run<S: IntoFuture>(
         self,
         signal: impl Future<Output = ()>,
         serve: impl FnOnce(Stop) -> S,
     ) -> (Option<S::Output>, Receipt) {
         let (stop, closed) = async_channel::bounded::<Infallible>(1);
-        let mut server = pin!(serve(Stop { closed: Box::pin(closed) }));
+        let mut server = pin!(serve(Stop { closed: Box::pin(closed) }).into_future());
         let mut receipt = Receipt::default();
         if let Either::Left((ended, _)) = select(server.as_mut(), pin!(signal)).await {
             return (Some(ended), receipt);
@@ -176,7 +176,7 @@ impl Drain {
             ended = self.within(server.as_mut(), self.stop_timeout).await;
         }
         receipt.stop = self.since(told);
-        receipt.conclude(&self.registry, &mut arrivals, self.timer.now(), ended.is_none());
+        receipt.conclude(&self.registry, &mut arrivals, self.timer.now());
         receipt.log();
         (ended, receipt)
     }
@@ -305,21 +305,14 @@ impl Receipt {
         self.last_late_call.is_some_and(|last| last + LOOK >= self.lame_duck)
     }
 
-    fn conclude(
-        &mut self,
-        registry: &Registry,
-        arrivals: &mut Arrivals,
-        now: Instant,
-        was_cut: bool,
-    ) {
+    fn conclude(&mut self, registry: &Registry, arrivals: &mut Arrivals, now: Instant) {
         let traffic = registry.traffic();
         arrivals.look(registry, now);
         self.late_calls = traffic.is_counted().then(|| arrivals.seen - arrivals.before);
         self.last_late_call = arrivals.last;
-        if was_cut {
-            self.calls_cut = traffic.running();
-            self.streams_cut = registry.watchers();
-        }
+        // A server has a time limit of its own too: what still runs is cut off, whoever ended it.
+        self.calls_cut = traffic.running();
+        self.streams_cut = registry.watchers();
     }
 
     #[cfg(feature = "tracing")]

@@ -16,10 +16,12 @@ use axum::Router;
 use clap::ValueEnum as _;
 use h2::client::SendRequest;
 use health_conformance::Adapter;
+use health_core::drain::{Drain, Receipt};
 use health_core::http::HealthService;
+use health_core::rt::Timer;
 use health_core::{Registry, ServingStatus};
 use health_example_smol_server::SmolTimer;
-use health_tokio::{TokioTimer, drain};
+use health_tokio::TokioTimer;
 use health_tonic::HealthRoutes;
 use health_tower::HealthLayer;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -41,30 +43,30 @@ const OVER_HTTP1: usize = 50;
 const KNOWN: &str = "known";
 const UNKNOWN: &str = "unknown";
 
-/// Serves `registry` on a thread, with a runtime, of its own until `stop`; the receiver is told when
-/// the server has ended.
+/// Serves `registry` on a thread, with a runtime, of its own, and drains it after `stop`; the receiver gets
+/// the receipt when the server has ended.
 fn start(
     adapter: Adapter,
     registry: &Registry,
     stop: oneshot::Receiver<()>,
-) -> (SocketAddr, oneshot::Receiver<()>) {
+) -> (SocketAddr, oneshot::Receiver<Receipt>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     listener.set_nonblocking(true).unwrap();
     let address = listener.local_addr().unwrap();
     let registry = registry.clone();
     let (ending, ended) = oneshot::channel();
     thread::spawn(move || {
-        match adapter {
+        let receipt = match adapter {
             Adapter::Smol => smol::block_on(on_smol(listener, registry, stop)),
             Adapter::ActixWeb => {
-                actix_web::rt::System::new().block_on(on_actix_web(listener, registry, stop));
+                actix_web::rt::System::new().block_on(on_actix_web(listener, registry, stop))
             }
             _ => {
                 let runtime = tokio::runtime::Runtime::new().unwrap();
-                runtime.block_on(on_tokio(adapter, listener, registry, stop));
+                runtime.block_on(on_tokio(adapter, listener, registry, stop))
             }
-        }
-        ending.send(()).unwrap();
+        };
+        ending.send(receipt).unwrap();
     });
     (address, ended)
 }
@@ -73,22 +75,33 @@ async fn asked(stop: oneshot::Receiver<()>) {
     stop.await.unwrap();
 }
 
-async fn on_smol(listener: TcpListener, registry: Registry, stop: oneshot::Receiver<()>) {
-    let health = HealthService::new(&registry, Arc::new(SmolTimer::default()));
-    let service = health_example_smol_server::service(health);
-    let listener = smol::Async::new(listener).unwrap().into();
-    let stop = health_example_smol_server::drain(&registry, GRACE, asked(stop));
-    health_example_smol_server::serve(listener, service, stop).await;
+fn drain(registry: &Registry, timer: Arc<dyn Timer>) -> Drain {
+    Drain::new(registry, timer).lame_duck(GRACE)
 }
 
-async fn on_actix_web(listener: TcpListener, registry: Registry, stop: oneshot::Receiver<()>) {
-    let stop = drain(&registry, GRACE, asked(stop));
-    health_actix_web::HttpServer::new(&registry, actix_web::App::new)
-        .server(|server| server.workers(2).shutdown_signal(stop))
-        .listen(listener)
-        .run()
-        .await
-        .unwrap();
+async fn on_smol(
+    listener: TcpListener,
+    registry: Registry,
+    stop: oneshot::Receiver<()>,
+) -> Receipt {
+    let timer: Arc<dyn Timer> = Arc::new(SmolTimer::default());
+    let health = HealthService::new(&registry, Arc::clone(&timer));
+    let service = health_example_smol_server::service(health);
+    let listener = smol::Async::new(listener).unwrap().into();
+    let serve = |stop| health_example_smol_server::serve(listener, service, stop);
+    drain(&registry, timer).run(asked(stop), serve).await.1
+}
+
+async fn on_actix_web(
+    listener: TcpListener,
+    registry: Registry,
+    stop: oneshot::Receiver<()>,
+) -> Receipt {
+    let serve = |stop| {
+        let server = health_actix_web::HttpServer::new(&registry, actix_web::App::new);
+        server.server(|server| server.workers(2)).shutdown_signal(stop).listen(listener).run()
+    };
+    drain(&registry, TokioTimer::shared()).run(asked(stop), serve).await.1
 }
 
 async fn on_tokio(
@@ -96,25 +109,27 @@ async fn on_tokio(
     listener: TcpListener,
     registry: Registry,
     stop: oneshot::Receiver<()>,
-) {
+) -> Receipt {
     let listener = tokio::net::TcpListener::from_std(listener).unwrap();
-    let stop = drain(&registry, GRACE, asked(stop));
+    let drain = drain(&registry, TokioTimer::shared());
     match adapter {
         Adapter::Hyper => {
             let health = HealthService::new(&registry, TokioTimer::shared());
             let server = health_hyper::serve(listener, health);
-            server.with_graceful_shutdown(stop).await.unwrap();
+            drain.run(asked(stop), |stop| server.with_graceful_shutdown(stop)).await.1
         }
         Adapter::Tonic => {
             let server = Server::builder()
                 .accept_http1(true)
                 .add_routes(HealthRoutes::new(&registry).into_routes());
             let incoming = TcpIncoming::from(listener);
-            server.serve_with_incoming_shutdown(incoming, stop).await.unwrap();
+            let serve = |stop| server.serve_with_incoming_shutdown(incoming, stop);
+            drain.run(asked(stop), serve).await.1
         }
         Adapter::Tower => {
             let app = Router::new().layer(HealthLayer::new(&registry, TokioTimer::shared()));
-            axum::serve(listener, app).with_graceful_shutdown(stop).await.unwrap();
+            let server = axum::serve(listener, app);
+            drain.run(asked(stop), |stop| server.with_graceful_shutdown(stop)).await.1
         }
         other => panic!("{other} has no server here"),
     }
@@ -253,7 +268,10 @@ async fn a_stop_of(adapter: Adapter) {
     for (name, watch) in &mut watches {
         assert_eq!(watch.end().await, "14", "{adapter}: {name}");
     }
-    ended.await.unwrap();
+    let receipt = ended.await.unwrap();
+    assert_eq!((receipt.watchers_told(), receipt.streams_cut()), (1000, 0), "{adapter}: {receipt}");
+    let lame_duck = GRACE..GRACE + Duration::from_millis(200);
+    assert!(lame_duck.contains(&receipt.lame_duck()), "{adapter}: {receipt}");
     let took = begun.elapsed();
     let allowed = GRACE..GRACE + Duration::from_secs(1);
     assert!(allowed.contains(&took), "{adapter}: ended after {took:?}");

@@ -3,7 +3,7 @@
 use std::convert::Infallible;
 
 use futures_util::future::{Either, FutureExt, Map, MapOk, NeverError, TryFutureExt};
-use health_core::http::{Body, HealthService, ResponseFuture};
+use health_core::http::{Body, CountedBody, CountedFuture, HealthService, ResponseFuture, count};
 use http_body_util::Either::{self as EitherBody, Left, Right};
 use hyper::{Request, Response, body, service::Service};
 
@@ -46,13 +46,17 @@ impl HealthHyper {
     /// A service that answers everything, unknown paths too (404, or UNIMPLEMENTED over gRPC).
     #[must_use]
     pub const fn new(health: HealthService) -> Self {
-        Self::beside(health, Alone(()))
+        Self { health, inner: Alone(()) }
     }
 }
 
 impl<S> HealthHyper<S> {
     /// A service that answers the health paths and passes every other request to `inner`, untouched.
-    pub const fn beside(health: HealthService, inner: S) -> Self {
+    ///
+    /// The calls of `inner` are [counted](health_core::Traffic), so that a
+    /// [`Drain`](health_core::drain::Drain) knows when the server has fallen quiet.
+    pub fn beside(health: HealthService, inner: S) -> Self {
+        health.registry().traffic().count();
         Self { health, inner }
     }
 }
@@ -71,18 +75,20 @@ impl<S, R, B: body::Body<Error: Into<BoxError>>> Service<Request<B>> for HealthH
 where
     S: Service<Request<B>, Response = Response<R>>,
 {
-    type Response = Response<EitherBody<Body, R>>;
+    type Response = Response<EitherBody<Body, CountedBody<R>>>;
     type Error = S::Error;
     type Future = Either<
         Map<ResponseFuture<B>, fn(Response<Body>) -> Result<Self::Response, S::Error>>,
-        MapOk<S::Future, fn(Response<R>) -> Self::Response>,
+        MapOk<CountedFuture<S::Future>, fn(Response<CountedBody<R>>) -> Self::Response>,
     >;
 
     fn call(&self, request: Request<B>) -> Self::Future {
         if HealthService::handles(request.uri().path()) {
             Either::Left(self.health.call(request).map(|answer| Ok(answer.map(Left))))
         } else {
-            Either::Right(self.inner.call(request).map_ok(|answer| answer.map(Right)))
+            let traffic = self.health.registry().traffic();
+            let answer = count(traffic, self.inner.call(request));
+            Either::Right(answer.map_ok(|answer| answer.map(Right)))
         }
     }
 }

@@ -26,5 +26,6 @@ mod signal;
 mod timer;
 
 pub use drain::drain;
+pub use health_core::drain::{Drain, Receipt, Stop};
 pub use signal::terminated;
 pub use timer::TokioTimer;

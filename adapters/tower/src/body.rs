@@ -7,7 +7,7 @@ use std::{
 
 use bytes::Bytes;
 use futures_util::future::Either::{self, Left, Right};
-use health_core::http::Body;
+use health_core::http::{Body, CountedBody};
 use http_body::{Frame, SizeHint};
 use pin_project_lite::pin_project;
 
@@ -17,7 +17,7 @@ pin_project! {
     #[derive(Debug)]
     pub struct ReplyBody<R> {
         #[pin]
-        pub(crate) body: Either<Body, R>,
+        pub(crate) body: Either<Body, CountedBody<R>>,
     }
 }
 
@@ -56,7 +56,7 @@ impl<R: http_body::Body<Data = Bytes>> http_body::Body for ReplyBody<R> {
 /// What layers further out, such as a timeout, put in place of a reply.
 impl<R: Default> Default for ReplyBody<R> {
     fn default() -> Self {
-        let body = Right(R::default());
+        let body = Right(CountedBody::default());
         Self { body }
     }
 }

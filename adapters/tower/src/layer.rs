@@ -8,7 +8,8 @@ use std::{
 
 use bytes::Bytes;
 use futures_util::future::Either::{self, Left, Right};
-use health_core::http::{Gate, HealthService, Refusal, ResponseFuture};
+use health_core::http::{CountedFuture, Gate, HealthService, Refusal, ResponseFuture};
+use health_core::http::{count, uncounted};
 use health_core::{Registry, rt::Timer};
 use http::{Request, Response};
 use pin_project_lite::pin_project;
@@ -37,6 +38,11 @@ use crate::ReplyBody;
 ///
 /// The layered service is always ready: health does not wait until the service behind it is. Each
 /// request that is passed on waits by itself for that, so back-pressure delays the reply, not the call.
+///
+/// # Drain
+///
+/// What is passed on is [counted](health_core::Traffic), so that a
+/// [`Drain`](health_core::drain::Drain) knows when the server has fallen quiet.
 ///
 /// # Examples
 ///
@@ -81,6 +87,7 @@ impl<S> Layer<S> for HealthLayer {
     type Service = Layered<S>;
 
     fn layer(&self, inner: S) -> Layered<S> {
+        self.health.registry().traffic().count();
         let front = Front::Health(self.health.clone());
         Layered { front, inner }
     }
@@ -191,12 +198,14 @@ where
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let path = request.uri().path();
+        let inner = |request| Oneshot::new(self.inner.clone(), request);
         let reply = match &self.front {
             Front::Gate(gate) if gate.refuses(path) => Left(Left(gate.refuse(request))),
+            Front::Gate(_) => Right(uncounted(inner(request))),
             Front::Health(health) if HealthService::handles(path) => {
                 Left(Right(health.call(request)))
             }
-            _ => Right(Oneshot::new(self.inner.clone(), request)),
+            Front::Health(health) => Right(count(health.registry().traffic(), inner(request))),
         };
         LayeredFuture { reply }
     }
@@ -208,7 +217,7 @@ pin_project! {
     #[must_use = "futures do nothing unless polled"]
     pub struct LayeredFuture<S: Service<Request<B>>, B> {
         #[pin]
-        reply: Either<Either<Refusal<B>, ResponseFuture<B>>, Oneshot<S, Request<B>>>,
+        reply: Either<Either<Refusal<B>, ResponseFuture<B>>, CountedFuture<Oneshot<S, Request<B>>>>,
     }
 }
 

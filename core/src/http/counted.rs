@@ -39,6 +39,11 @@ pub fn count<F>(traffic: &Traffic, answer: F) -> CountedFuture<F> {
     CountedFuture { answer, call: Some(traffic.enter()) }
 }
 
+/// The same without counting: for a layer that is not the one that counts.
+pub const fn uncounted<F>(answer: F) -> CountedFuture<F> {
+    CountedFuture { answer, call: None }
+}
+
 impl<F, B, E> Future for CountedFuture<F>
 where
     F: Future<Output = Result<Response<B>, E>>,

@@ -48,7 +48,7 @@ mod triple;
 
 pub use body::Body;
 pub use cors::Cors;
-pub use counted::{CountedBody, CountedFuture, count};
+pub use counted::{CountedBody, CountedFuture, count, uncounted};
 pub use exchange::ResponseFuture;
 pub use gate::{Gate, Refusal};
 pub use service::{HealthService, HealthServiceBuilder};

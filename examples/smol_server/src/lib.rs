@@ -11,5 +11,5 @@ mod io;
 mod serve;
 mod timer;
 
-pub use serve::{drain, serve, service};
+pub use serve::{serve, service};
 pub use timer::SmolTimer;

@@ -13,8 +13,8 @@ use std::time::Duration;
 use anyhow::Context as _;
 use async_signal::{Signal, Signals};
 use clap::Parser;
-use health_core::{Registry, ServingStatus, http::HealthService};
-use health_example_smol_server::{SmolTimer, drain, serve, service};
+use health_core::{Registry, ServingStatus, drain::Drain, http::HealthService, rt::Timer};
+use health_example_smol_server::{SmolTimer, serve, service};
 use smol::net::TcpListener;
 use smol::stream::StreamExt as _;
 
@@ -53,10 +53,12 @@ async fn run(options: &Options) -> anyhow::Result<()> {
 
     let registry = Registry::new();
     registry.set("greet.GreetService", ServingStatus::Serving);
-    let health = HealthService::new(&registry, Arc::new(SmolTimer::default()));
+    let timer: Arc<dyn Timer> = Arc::new(SmolTimer::default());
+    let service = service(HealthService::new(&registry, Arc::clone(&timer)));
 
     let asked_to_end = async { drop(signals.next().await) };
-    let stop = drain(&registry, Duration::from_secs(options.grace), asked_to_end);
-    serve(listener, service(health), stop).await;
+    let drain = Drain::new(&registry, timer).lame_duck(Duration::from_secs(options.grace));
+    let (_, receipt) = drain.run(asked_to_end, |stop| serve(listener, service, stop)).await;
+    println!("{receipt}");
     Ok(())
 }

@@ -5,7 +5,6 @@ use std::error::Error;
 use std::pin::pin;
 use std::time::Duration;
 
-use health_core::Registry;
 use health_core::http::{Body, HealthService};
 use hyper::body::{self, Incoming};
 use hyper::service::{Service, service_fn};
@@ -75,14 +74,6 @@ where
     let over = async { _ = finished.recv().await };
     let late = async { _ = Timer::after(Duration::from_secs(5)).await };
     or(over, late).await;
-}
-
-/// Waits for `signal`, says NOT_SERVING for `grace`, then ends every Watch, so that the server can stop.
-pub async fn drain(registry: &Registry, grace: Duration, signal: impl Future<Output = ()>) {
-    signal.await;
-    registry.shutdown();
-    Timer::after(grace).await;
-    registry.close();
 }
 
 type BoxError = Box<dyn Error + Send + Sync>;

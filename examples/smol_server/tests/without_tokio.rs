@@ -9,9 +9,11 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use health_core::drain::Drain;
 use health_core::http::HealthService;
+use health_core::rt::Timer;
 use health_core::{Registry, ServingStatus};
-use health_example_smol_server::{SmolTimer, drain, serve, service};
+use health_example_smol_server::{SmolTimer, serve, service};
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::{Bytes, Incoming};
 use hyper::client::conn::{http1, http2};
@@ -103,12 +105,13 @@ fn a_drain_ends_watches_and_the_server() {
         let registry = Registry::new();
         registry.set("svc", ServingStatus::Serving);
         let (stop, stopped) = smol::channel::bounded::<()>(1);
-        let draining = registry.clone();
-        let address = start(&registry, async move {
-            let asked = async { _ = stopped.recv().await };
-            drain(&draining, Duration::from_millis(50), asked).await;
-        })
-        .await;
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let timer: Arc<dyn Timer> = Arc::new(SmolTimer::default());
+        let health = service(HealthService::new(&registry, Arc::clone(&timer)));
+        let drain = Drain::new(&registry, timer).lame_duck(Duration::from_millis(50));
+        let asked = async move { _ = stopped.recv().await };
+        let served = smol::spawn(drain.run(asked, |stop| serve(listener, health, stop)));
         let request = call("Watch", "application/grpc", b"\0\0\0\0\x05\x0a\x03svc");
         let mut watch = over_http2(address, request).await.into_body();
         let serving = watch.frame().await.unwrap().unwrap().into_data().unwrap();
@@ -117,7 +120,8 @@ fn a_drain_ends_watches_and_the_server() {
         let rest = watch.collect().await.unwrap();
         assert_eq!(rest.trailers().unwrap()["grpc-status"], "14");
         assert_eq!(rest.to_bytes(), b"\0\0\0\0\x02\x08\x02"[..]);
-        smol::Timer::after(Duration::from_millis(50)).await;
+        let (_, receipt) = served.await;
+        assert_eq!((receipt.watchers_told(), receipt.streams_cut()), (1, 0), "{receipt}");
         assert!(TcpStream::connect(address).await.is_err(), "it still listens");
     });
 }
