@@ -46,10 +46,14 @@ impl ManualTimer {
     pub(crate) fn advance(&self, time: Duration) {
         let mut clock = self.clock();
         clock.now += time;
-        let due = clock.sleepers.values().filter(|(deadline, _)| *deadline <= clock.now);
-        let wakers: Vec<_> = due.map(|(_, waker)| waker.clone()).collect();
+        let now = clock.now;
+        let (due, later) = std::mem::take(&mut clock.sleepers)
+            .into_iter()
+            .partition(|(_, (deadline, _))| *deadline <= now);
+        clock.sleepers = later;
         drop(clock);
-        wakers.iter().for_each(Waker::wake_by_ref);
+        let due: BTreeMap<u64, (Instant, Waker)> = due;
+        due.into_values().for_each(|(_, waker)| waker.wake());
     }
 
     /// Moves past every deadline that a header can state, 99999999 hours being the latest.

@@ -1,0 +1,101 @@
+//! What a builder takes, and that it takes all or nothing.
+
+use health_core::{
+    ConfigError,
+    ServingStatus::{NotServing, Serving, Unknown},
+    condition::{MonitorBuilder, Shared, every},
+};
+
+use crate::world::{Behaviour::Fail, S, SVC, World, strict};
+
+#[test]
+fn a_service_follows_another_one() {
+    let world = World::new();
+    let script = world.script("disk");
+    let monitor = world
+        .builder()
+        .depends_on(SVC, "inventory")
+        .condition("inventory", script.local(), strict())
+        .build()
+        .unwrap();
+    let mut runner = world.start(monitor);
+    assert_eq!(world.status(), Some(Serving));
+    script.does(Fail("full"));
+    runner.pass(10 * S);
+    assert_eq!(world.status(), Some(NotServing));
+}
+
+#[test]
+fn liveness_follows_local_conditions() {
+    let world = World::new();
+    let script = world.script("deadlock");
+    script.does(Fail("stuck"));
+    let monitor = world.builder().liveness(script.local(), strict()).build().unwrap();
+    let handle = monitor.handle();
+    let _runner = world.start(monitor);
+    let conditions = world.registry.conditions("liveness");
+    assert_eq!(conditions.len(), 1);
+    assert_eq!(conditions[0].reason.as_deref(), Some("stuck"));
+    assert_eq!(world.registry.check(SVC), None);
+    let error = handle.add_liveness(world.script("deadlock").local(), strict()).unwrap_err();
+    assert!(error.is_duplicate(), "{error}");
+}
+
+#[test]
+fn a_shared_condition_gets_into_liveness_by_its_loud_name_only() {
+    let world = World::new();
+    let postgres = Shared::new("postgres", world.script("").condition());
+    let builder = world.builder();
+    let monitor =
+        builder.liveness_shared_may_restart_the_fleet(postgres, strict()).build().unwrap();
+    assert_eq!(world.registry.conditions("liveness")[0].scope, health_core::Scope::Shared);
+    drop(monitor);
+}
+
+/// Builds what `add` adds to a builder with a fine condition, which must fail and leave nothing.
+fn refused(add: impl FnOnce(MonitorBuilder, &World) -> MonitorBuilder) -> ConfigError {
+    let world = World::new();
+    world.registry.set("known", Serving);
+    let fine = world.script("fine");
+    let builder = world.builder().condition(SVC, fine.local(), strict());
+    let builder = builder.condition("known", fine.local(), strict()).depends_on("known", SVC);
+    let error = add(builder, &world).build().unwrap_err();
+    assert_eq!(world.status(), None, "{error}");
+    assert_eq!(world.registry.check("known"), Some(Serving), "{error}");
+    assert!(world.registry.conditions("known").is_empty(), "{error}");
+    assert!(fine.was_dropped());
+    world.registry.set(SVC, NotServing);
+    assert_eq!(world.registry.check("known"), Some(Serving), "it depends on nothing: {error}");
+    error
+}
+
+#[test]
+fn a_builder_takes_all_or_nothing() {
+    let error = refused(|builder, world| {
+        builder.condition("other", world.script("a").local(), every(S).timeout(2 * S))
+    });
+    assert_eq!(error.to_string(), "timeout is 2s; it must be at most the period");
+
+    let error = refused(|builder, world| {
+        builder.condition("known", world.script("fine").local(), strict())
+    });
+    assert!(error.is_duplicate(), "{error}");
+
+    let error = refused(|builder, _| builder.depends_on(SVC, "nope"));
+    assert!(error.is_unknown_service(), "{error}");
+
+    let error = refused(|builder, _| builder.depends_on(SVC, "known"));
+    assert!(error.is_cycle(), "{error}");
+}
+
+#[test]
+fn a_condition_of_another_monitor_stays_when_a_builder_fails() {
+    let world = World::new();
+    let first =
+        world.builder().condition(SVC, world.script("a").local(), strict()).build().unwrap();
+    let second = world.builder().condition(SVC, world.script("a").local(), strict());
+    assert!(second.build().unwrap_err().is_duplicate());
+    assert_eq!(world.status(), Some(Unknown));
+    assert_eq!(world.registry.conditions(SVC).len(), 1);
+    drop(first);
+}

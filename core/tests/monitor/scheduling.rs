@@ -1,0 +1,152 @@
+//! When conditions are evaluated.
+
+use std::{
+    pin::Pin,
+    sync::{Arc, atomic::Ordering},
+    task::{Context, Poll},
+    time::Instant,
+};
+
+use health_core::{
+    ServingStatus::{NotServing, Serving},
+    condition::{Monitor, every},
+    rt::{Sleep, Timer},
+};
+
+use crate::world::{
+    Behaviour::{Fail, Hang},
+    MS, ManualTimer, S, SVC, World, strict,
+};
+
+#[test]
+fn evaluations_keep_their_rate_and_skip_the_periods_that_were_missed() {
+    let world = World::new();
+    let script = world.script("postgres");
+    let mut runner = world.run([(&script, strict())]);
+    runner.pass(20 * S);
+    // The machine sleeps for a while.
+    world.timer.advance(45 * S);
+    runner.settle();
+    runner.pass(15 * S);
+    let starts: Vec<_> = script.starts().iter().map(|at| at.as_secs()).collect();
+    assert_eq!(starts, [0, 10, 20, 65, 70, 80]);
+}
+
+#[test]
+fn the_first_evaluation_waits_for_the_initial_delay() {
+    let world = World::new();
+    let script = world.script("postgres");
+    let mut runner = world.run([(&script, strict().initial_delay(30 * S))]);
+    runner.pass(40 * S);
+    assert_eq!(script.starts(), [30 * S, 40 * S]);
+}
+
+#[test]
+fn conditions_that_are_added_together_start_one_after_the_other() {
+    let world = World::new();
+    let scripts: Vec<_> = (0..5).map(|at| world.script(&at.to_string())).collect();
+    let add = |builder: health_core::condition::MonitorBuilder, script: &crate::world::Script| {
+        builder.condition(SVC, script.local(), strict())
+    };
+    let monitor = scripts.iter().fold(world.builder(), add).build().unwrap();
+    let mut runner = world.start(monitor);
+    assert_eq!(scripts[0].starts().len(), 1, "the first one at once");
+    assert!(scripts[1].starts().is_empty());
+    runner.pass(S);
+    let starts: Vec<_> = scripts.iter().map(|script| script.starts()[0].as_micros()).collect();
+    assert_eq!(starts, [0, 100, 200, 300, 400]);
+    assert_eq!(world.status(), Some(Serving));
+}
+
+#[test]
+fn a_burst_starts_a_bounded_number_for_each_poll_and_lets_others_run_in_between() {
+    let world = World::new();
+    let starts = Arc::new(std::sync::atomic::AtomicUsize::new(0));
+    let mut builder = world.builder();
+    for at in 0..1_000 {
+        let starts = Arc::clone(&starts);
+        let count = move || {
+            starts.fetch_add(1, Ordering::Relaxed);
+            async { Ok::<(), health_core::Reason>(()) }
+        };
+        let name = at.to_string();
+        builder = builder.condition(SVC, health_core::condition::Local::new(name, count), strict());
+    }
+    let mut runner = world.start(builder.build().unwrap());
+    runner.pass(S);
+    assert_eq!(starts.swap(0, Ordering::Relaxed), 1_000);
+    // All of them are due at once.
+    world.timer.advance(60 * S);
+    let mut polls = 0;
+    while runner.was_woken() {
+        runner.poll();
+        polls += 1;
+        assert!(starts.load(Ordering::Relaxed) <= 64 * polls, "in {polls} polls");
+    }
+    assert_eq!(starts.load(Ordering::Relaxed), 1_000);
+}
+
+#[test]
+fn the_monitor_is_woken_no_more_often_than_there_is_something_to_do() {
+    let world = World::new();
+    let script = world.script("postgres");
+    let mut runner = world.run([(&script, strict())]);
+    for _ in 0..10 {
+        world.timer.advance(10 * S - MS);
+        assert_eq!(runner.settle(), 0, "nothing is due");
+        world.timer.advance(MS);
+        assert!(runner.settle() <= 2, "one evaluation");
+    }
+    assert_eq!(script.starts().len(), 11);
+}
+
+/// Its sleeps are pending for ever, as those of tokio are for a task that has used up its budget.
+#[derive(Debug)]
+struct Exhausted(ManualTimer);
+
+struct NeverDone;
+
+impl Timer for Exhausted {
+    fn now(&self) -> Instant {
+        self.0.now()
+    }
+
+    fn sleep_until(&self, _: Instant) -> Pin<Box<dyn Sleep>> {
+        Box::pin(NeverDone)
+    }
+}
+
+impl Future for NeverDone {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<()> {
+        Poll::Pending
+    }
+}
+
+impl Sleep for NeverDone {
+    fn reset(self: Pin<&mut Self>, _: Instant) {}
+}
+
+#[test]
+fn a_sleep_that_is_pending_past_its_deadline_stops_nothing() {
+    let world = World::new();
+    let script = world.script("postgres");
+    let timer = Arc::new(Exhausted(world.timer.clone()));
+    let monitor = Monitor::builder(&world.registry, timer)
+        .condition(SVC, script.local(), every(10 * S).jitter(0.0).failure_threshold(1).timeout(S))
+        .build()
+        .unwrap();
+    let mut runner = world.start(monitor);
+    script.does(Fail("down"));
+    world.timer.advance(10 * S);
+    // Something else has woken the task.
+    runner.poll();
+    assert_eq!(world.status(), Some(NotServing));
+    script.does(Hang);
+    world.timer.advance(10 * S);
+    runner.poll();
+    world.timer.advance(S);
+    runner.poll();
+    assert_eq!(world.reason("postgres").as_deref(), Some("timed out after 1s"));
+}
