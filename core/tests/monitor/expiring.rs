@@ -24,8 +24,8 @@ struct Watcher {
 
 impl Watcher {
     fn new(world: &World) -> Self {
-        let mut watcher =
-            Self { watch: world.registry.watch(SVC).unwrap(), task: Arc::new(Task::default()) };
+        let watch = world.registry.watch(SVC).expect("few watches are open");
+        let mut watcher = Self { watch, task: Arc::new(Task::default()) };
         watcher.read();
         watcher
     }

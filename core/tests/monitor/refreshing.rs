@@ -22,7 +22,7 @@ fn monitor<const N: usize>(world: &World, scripts: [&Script; N]) -> Monitor {
     let add = |builder: health_core::condition::MonitorBuilder, script: &Script| {
         builder.condition(SVC, script.local(), strict())
     };
-    scripts.into_iter().fold(world.builder(), add).build().unwrap()
+    scripts.into_iter().fold(world.builder(), add).build().expect("valid conditions")
 }
 
 fn poll<F: Future>(future: Pin<&mut F>, task: &Arc<Task>) -> Poll<F::Output> {

@@ -58,7 +58,7 @@ impl World {
             builder.condition(SVC, script.local(), config)
         };
         let builder = conditions.into_iter().fold(self.builder(), add);
-        self.start(builder.build().unwrap())
+        self.start(builder.build().expect("valid conditions"))
     }
 
     pub(crate) fn start(&self, monitor: Monitor) -> Runner {
@@ -144,6 +144,7 @@ impl Runner {
 
     /// Lets time pass, and polls the monitor whenever it wants to be.
     pub(crate) fn pass(&mut self, time: Duration) {
+        self.settle();
         let end = self.timer.now() + time;
         while let Some(next) = self.timer.next_deadline().filter(|at| *at <= end) {
             self.timer.advance(next.saturating_duration_since(self.timer.now()));
@@ -253,7 +254,7 @@ impl Script {
     }
 
     fn stage(&self) -> MutexGuard<'_, Stage> {
-        self.stage.lock().unwrap()
+        self.stage.lock().expect("nothing panics while it is locked")
     }
 }
 
