@@ -25,7 +25,7 @@ wrong_arguments() {
     exit 2
 }
 
-readonly TARGETS=(envelope http_request registry_ops)
+readonly TARGETS=(envelope http_request registry_ops schedule_ops)
 
 # Longer inputs are no likelier to find anything, and slower.
 readonly MAX_INPUT_BYTES=4096

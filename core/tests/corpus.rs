@@ -63,3 +63,8 @@ fn requests_of_the_other_corpus_are_the_same_byte_by_byte() {
 fn operations_on_a_registry_do_what_the_oracle_says() {
     replay(&corpus("registry_ops"), properties::registry_operations);
 }
+
+#[test]
+fn operations_on_a_monitor_keep_its_properties() {
+    replay(&corpus("schedule_ops"), properties::schedule_operations);
+}

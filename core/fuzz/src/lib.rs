@@ -18,3 +18,8 @@ pub fn envelope(input: &[u8]) {
 pub fn registry_operations(input: &[u8]) {
     properties::registry_operations(input);
 }
+
+/// A monitor keeps its schedule and its word, whatever is done to it.
+pub fn schedule_operations(input: &[u8]) {
+    properties::schedule_operations(input);
+}

@@ -157,8 +157,6 @@ impl Driver {
         self.schedule.handle_remove(id);
         if let Some(member) = self.members.remove(&id) {
             member.control.end();
-            // Nobody is left whom a panic of the condition's `drop` would concern.
-            let _ = caught(move || drop(member));
         }
     }
 

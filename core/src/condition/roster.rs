@@ -17,7 +17,7 @@ use crate::{
         config::Plan,
         driver::Member,
         schedule::{Id, Pace},
-        task::{Control, Outbox, Task, task},
+        task::{Control, Outbox, Task},
         threshold::Threshold,
     },
     registry::{ConditionKey, LIVENESS},
@@ -139,7 +139,7 @@ impl Candidate {
     ) -> Self {
         let (name, scope, condition) = scoped.into_parts();
         let (id, control) = (new_id(), Arc::new(Control::new()));
-        let task = task(id, condition, Arc::clone(&control), Arc::clone(outbox));
+        let task = Task::new(id, condition, Arc::clone(&control), Arc::clone(outbox));
         Self { id, post, name, scope, config, control, task }
     }
 

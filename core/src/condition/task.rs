@@ -19,7 +19,12 @@ use crate::{
 };
 
 /// Evaluates its condition whenever it is told to; done when it is told to end.
-pub(super) type Task = Pin<Box<dyn Future<Output = ()> + Send>>;
+///
+/// No panic of the condition leaves it, also when it is dropped.
+pub(super) struct Task {
+    /// `None` while it is dropped.
+    future: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
+}
 
 /// What the driver tells one task.
 pub(super) struct Control {
@@ -110,14 +115,33 @@ impl Outbox {
     }
 }
 
-/// The task of `condition`.
-pub(super) fn task<C: Condition>(
-    id: Id,
-    condition: C,
-    control: Arc<Control>,
-    outbox: Arc<Outbox>,
-) -> Task {
-    Box::pin(serve(id, condition, control, outbox))
+impl Task {
+    pub(super) fn new<C: Condition>(
+        id: Id,
+        condition: C,
+        control: Arc<Control>,
+        outbox: Arc<Outbox>,
+    ) -> Self {
+        Self { future: Some(Box::pin(serve(id, condition, control, outbox))) }
+    }
+}
+
+impl Future for Task {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let poll =
+            || self.future.as_mut().map_or(Poll::Ready(()), |future| future.as_mut().poll(cx));
+        // The condition is dropped in there. A task that is over leaves its result to grow stale.
+        caught(poll).unwrap_or(Poll::Ready(()))
+    }
+}
+
+impl Drop for Task {
+    fn drop(&mut self) {
+        // Nobody is left whom the panic would concern, and other tasks are to be dropped after this one.
+        let _ = caught(|| self.future = None);
+    }
 }
 
 async fn serve<C: Condition>(id: Id, mut condition: C, control: Arc<Control>, outbox: Arc<Outbox>) {
@@ -126,8 +150,6 @@ async fn serve<C: Condition>(id: Id, mut condition: C, control: Arc<Control>, ou
         control.rest();
         outbox.post(id, outcome);
     }
-    // Nobody is left whom its panic would concern.
-    let _ = caught(move || drop(condition));
 }
 
 /// Waits for an order: `true` to evaluate, `false` to end.

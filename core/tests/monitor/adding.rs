@@ -1,8 +1,9 @@
 //! Conditions that come and go while the monitor runs.
 
 use health_core::{
+    Reason,
     ServingStatus::{NotServing, Serving, Unknown},
-    condition::every,
+    condition::{Condition, Local, every},
 };
 
 use crate::world::{
@@ -64,6 +65,40 @@ fn an_evaluation_that_runs_is_dropped_with_its_condition() {
     assert_eq!((script.running(), script.was_dropped()), (0, true));
     runner.pass(60 * S);
     assert_eq!(script.starts().len(), 1);
+}
+
+#[test]
+fn a_condition_that_panics_when_it_is_dropped_harms_nobody() {
+    struct Bad;
+    impl Drop for Bad {
+        fn drop(&mut self) {
+            panic!("dropped");
+        }
+    }
+    impl Condition for Bad {
+        async fn evaluate(&mut self) -> Result<(), Reason> {
+            Ok(())
+        }
+    }
+    let world = World::new();
+    let other = world.script("other");
+    let monitor = world.builder().condition(SVC, other.local(), strict()).build().unwrap();
+    let handle = monitor.handle();
+    let mut runner = world.start(monitor);
+    let [started, unstarted] = ["started", "unstarted"].map(|name| {
+        let id = handle.add(SVC, Local::new(name, Bad), strict()).unwrap();
+        if name == "started" {
+            runner.pass(S);
+        }
+        id
+    });
+    assert!(handle.remove(&started) && handle.remove(&unstarted));
+    runner.pass(60 * S);
+    assert_eq!((world.status(), other.starts().len()), (Some(Serving), 7));
+    handle.add(SVC, Local::new("last", Bad), strict()).unwrap();
+    runner.pass(S);
+    runner.drop_future();
+    assert!(other.was_dropped());
 }
 
 #[test]

@@ -5,8 +5,13 @@ mod building;
 mod dropping;
 mod evaluating;
 mod expiring;
+#[path = "../properties/monitor.rs"]
+mod operations;
+mod random;
 mod refreshing;
 mod scheduling;
+#[path = "../properties/timer.rs"]
+mod timer;
 mod world;
 
 use health_core::condition::{Monitor, MonitorFuture, MonitorHandle};

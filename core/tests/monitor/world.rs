@@ -1,9 +1,6 @@
 //! What the tests share: a registry, a clock, a monitor that is polled when it is woken, and conditions
 //! that do as they are told.
 
-#[path = "../properties/timer.rs"]
-mod timer;
-
 use std::{
     future::{Future, poll_fn},
     pin::Pin,
@@ -20,7 +17,8 @@ use health_core::{
     condition::{Condition, ConditionConfig, Local, Monitor, MonitorBuilder, MonitorFuture, every},
     rt::Timer as _,
 };
-pub(crate) use timer::ManualTimer;
+
+pub(crate) use crate::timer::ManualTimer;
 
 pub(crate) const MS: Duration = Duration::from_millis(1);
 pub(crate) const S: Duration = Duration::from_secs(1);

@@ -4,6 +4,7 @@
 mod envelopes;
 mod exchange;
 mod http_reply;
+mod monitor;
 mod oracle;
 mod registry;
 mod request_body;
@@ -13,9 +14,8 @@ mod rpc_request;
 mod scenario;
 mod timer;
 
-use arbitrary::{Arbitrary as _, Unstructured};
+use arbitrary::{Arbitrary, Unstructured};
 
-use registry::Operation;
 use scenario::Scenario;
 
 /// A request has a reply that is well-formed in its protocol, and leaves nothing behind.
@@ -51,12 +51,26 @@ pub(crate) fn envelope(input: &[u8]) {
 ///
 /// At the first observation that differs.
 pub(crate) fn registry_operations(input: &[u8]) {
+    registry::run(&operations(input));
+}
+
+/// A monitor evaluates each condition in its time, once at a time, and its services are SERVING only
+/// while that was found lately enough, whatever is done to it.
+///
+/// # Panics
+///
+/// At the first thing that must not be.
+pub(crate) fn schedule_operations(input: &[u8]) {
+    monitor::run(&operations(input));
+}
+
+fn operations<T: for<'a> Arbitrary<'a>>(input: &[u8]) -> Vec<T> {
     let mut input = Unstructured::new(input);
     let mut operations = Vec::new();
     while !input.is_empty()
-        && let Ok(operation) = Operation::arbitrary(&mut input)
+        && let Ok(operation) = T::arbitrary(&mut input)
     {
         operations.push(operation);
     }
-    registry::run(&operations);
+    operations
 }
