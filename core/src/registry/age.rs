@@ -54,7 +54,7 @@ impl Registry {
         let _ = self.inner.clock.set(StdArc::clone(timer));
     }
 
-    /// The time by the registry's clock.
+    /// The time by the registry's clock, from which the [end of a hold](Hold::until) counts.
     #[must_use]
     pub fn now(&self) -> Instant {
         self.inner.now()

@@ -33,6 +33,34 @@ impl Registry {
         self.amend(service, Cause::Released, |record| record.hold.take().is_some())
     }
 
+    /// [`release`](Self::release) with the name of who does it, for [`Transition::reason`].
+    ///
+    /// ```
+    /// use health_core::{Cause, Registry, ServingStatus};
+    ///
+    /// let health = Registry::new();
+    /// health.set("greet.GreetService", ServingStatus::Serving);
+    /// health.hold("greet.GreetService", "schema migration");
+    /// health.release_by("greet.GreetService", "ada");
+    ///
+    /// let last = health.history().pop().unwrap();
+    /// assert_eq!((last.cause, last.reason.as_deref()), (Cause::Released, Some("released by ada")));
+    /// ```
+    ///
+    /// [`Transition::reason`]: crate::Transition::reason
+    #[expect(clippy::must_use_candidate, reason = "what it did matters to few callers")]
+    pub fn release_by(&self, service: &str, by: &str) -> Update {
+        self.update(|ledger, _| {
+            let service = ledger.resolve(service);
+            let record = ledger.records.get_mut(&service)?;
+            record.hold.take()?;
+            let cell = Arc::clone(&record.cell);
+            ledger.releaser = Some(by.into());
+            ledger.mark(&service, Cause::Released);
+            Some(cell)
+        })
+    }
+
     /// Why `service` is held, if it is. For operators; never sent to peers.
     #[must_use]
     pub fn held(&self, service: &str) -> Option<Hold> {
@@ -53,5 +81,46 @@ impl Registry {
         drop(ledger);
         holds.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
         holds
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Reason, ServingStatus};
+
+    /// What the last transition of `registry` gives as its reason.
+    fn last_reason(registry: &Registry) -> Option<StdArc<str>> {
+        registry.history().pop().unwrap().reason
+    }
+
+    #[test]
+    fn a_release_names_who_released_and_what_is_left() {
+        let registry = Registry::new();
+        let pool = registry.signal("svc", "pool").unwrap();
+        registry.hold("svc", "migration");
+        assert_eq!(registry.release_by("svc", "ada"), Update::Changed);
+        assert_eq!(last_reason(&registry).unwrap(), "released by ada; pool: pending".into());
+        pool.pass();
+        assert_eq!(last_reason(&registry), None, "the next one does not name ada");
+
+        registry.hold("svc", "migration");
+        registry.release("svc");
+        assert_eq!(last_reason(&registry), None);
+
+        registry.hold("svc", "migration");
+        pool.fail(Reason::new("gone"));
+        assert_eq!(registry.release_by("svc", "ada"), Update::Hidden, "it was failing meanwhile");
+        pool.pass();
+        assert_eq!(last_reason(&registry), None, "a release that nobody saw names nobody later");
+    }
+
+    #[test]
+    fn releasing_what_is_not_held_does_nothing() {
+        let registry = Registry::new();
+        assert_eq!(registry.release_by("", "ada"), Update::Unchanged);
+        assert_eq!(registry.release_by("nobody", "ada"), Update::Unchanged);
+        assert_eq!(registry.check(""), Some(ServingStatus::Serving));
+        assert!(registry.inner.lock().releaser.is_none());
     }
 }

@@ -37,6 +37,8 @@ pub(super) struct Ledger {
     pub(super) drivers: Vec<Waker>,
     /// Tells one condition from the next that gets its place.
     pub(super) generation: u64,
+    /// Who ends a hold by the edit that is going on, if that was said.
+    pub(super) releaser: Option<Name>,
     /// What has been edited and not settled. Kept, like `touched`, for its memory.
     marked: Vec<(Name, Cause)>,
     touched: Vec<Name>,
@@ -181,6 +183,7 @@ impl Ledger {
             feeds: Feeds::new(history_limit),
             drivers: Vec::new(),
             generation: 0,
+            releaser: None,
             marked: Vec::new(),
             touched: Vec::new(),
         }
@@ -283,6 +286,7 @@ impl Ledger {
         marked.clear();
         touched.clear();
         (self.marked, self.touched) = (marked, touched);
+        self.releaser = None;
         changed
     }
 
@@ -371,7 +375,8 @@ impl Ledger {
                 .then(|| moment.now.saturating_duration_since(record.since));
             record.since = moment.now;
             changed.push(Arc::clone(&record.cell));
-            let reason = self.why(name, moment.latched);
+            let why = self.why(name, moment.latched);
+            let reason = if cause == Cause::Released { self.released(why) } else { why };
             self.feeds.note(Transition {
                 service: StdArc::clone(name),
                 from,
@@ -386,6 +391,15 @@ impl Ledger {
         }
         if self.records.get(name).is_some_and(Record::is_idle) {
             self.records.remove(name);
+        }
+    }
+
+    /// Who released a service, before `why` it shows what it shows now.
+    fn released(&self, why: Option<Name>) -> Option<Name> {
+        match (&self.releaser, why) {
+            (None, why) => why,
+            (Some(by), None) => Some(format!("released by {by}").into()),
+            (Some(by), Some(why)) => Some(format!("released by {by}; {why}").into()),
         }
     }
 
