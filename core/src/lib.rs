@@ -30,7 +30,8 @@ pub use error::{ConfigError, RpcError, TooManyWatchers};
 pub use hold::Hold;
 pub use reason::Reason;
 pub use registry::{
-    ConditionState, Group, Heartbeat, Overall, Registry, RegistryBuilder, Signal, Update,
+    ConditionState, Group, Heartbeat, Overall, Registry, RegistryBuilder, ServiceState, Signal,
+    Update,
 };
 pub use status::{Finding, OVERALL, Scope, ServingStatus};
 pub use traffic::{RunningCall, Traffic};

@@ -6,6 +6,7 @@ mod conditions;
 mod holds;
 mod ledger;
 mod relations;
+mod services;
 mod signal;
 mod tally;
 
@@ -24,6 +25,7 @@ pub use conditions::ConditionState;
 use ledger::{Changed, Ledger, Moment, Name, Record};
 pub(crate) use relations::LIVENESS;
 pub use relations::{Group, Overall};
+pub use services::ServiceState;
 pub use signal::{Heartbeat, Signal};
 
 use crate::{

@@ -195,7 +195,7 @@ impl Ledger {
 }
 
 impl Entry {
-    fn state(&self, now: Instant) -> ConditionState {
+    pub(super) fn state(&self, now: Instant) -> ConditionState {
         ConditionState {
             name: StdArc::clone(&self.name),
             scope: self.scope,
