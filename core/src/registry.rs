@@ -99,6 +99,24 @@ pub enum Update {
     Hidden,
 }
 
+impl Update {
+    /// Name in lower case, such as `"changed"`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Changed => "changed",
+            Self::Unchanged => "unchanged",
+            Self::Hidden => "hidden",
+        }
+    }
+}
+
+impl fmt::Display for Update {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
 struct Inner {
     /// Names to cells, for readers: registered services only. Written only under the ledger's lock.
     index: ShardedLock<Index>,

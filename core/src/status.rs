@@ -118,6 +118,23 @@ pub enum Scope {
     Shared,
 }
 
+impl Scope {
+    /// Name in lower case, such as `"local"`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Local => "local",
+            Self::Shared => "shared",
+        }
+    }
+}
+
+impl fmt::Display for Scope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
 /// Everything that decides what a service shows.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Standing {
