@@ -47,12 +47,31 @@ impl<C: Condition> Local<C> {
     pub fn new(name: impl Into<Arc<str>>, condition: C) -> Self {
         Self(Named { name: name.into(), condition })
     }
+
+    /// Gives it another name, where the one that it came with does not say enough.
+    ///
+    /// ```
+    /// use health_core::{Reason, condition::{Local, Scoped}};
+    ///
+    /// let disk = Local::new("disk /var/lib", || async { Ok::<(), Reason>(()) }).named("uploads");
+    /// assert_eq!(&*disk.into_parts().0, "uploads");
+    /// ```
+    #[must_use]
+    pub fn named(self, name: impl Into<Arc<str>>) -> Self {
+        Self::new(name, self.0.condition)
+    }
 }
 
 impl<C: Condition> Shared<C> {
     /// Names a condition that a restart of this process does not cure.
     pub fn new(name: impl Into<Arc<str>>, condition: C) -> Self {
         Self(Named { name: name.into(), condition })
+    }
+
+    /// Gives it another name, as [`Local::named`] does.
+    #[must_use]
+    pub fn named(self, name: impl Into<Arc<str>>) -> Self {
+        Self::new(name, self.0.condition)
     }
 }
 

@@ -2,8 +2,12 @@
 
 use std::sync::Arc as StdArc;
 
-use super::{Registry, Update, age::Due};
-use crate::{Hold, sync::Arc, transition::Cause};
+use super::{
+    Registry, Update,
+    age::Due,
+    ledger::{Ledger, Moment, Name},
+};
+use crate::{Hold, cell::Cell, sync::Arc, transition::Cause};
 
 impl Registry {
     /// Holds `service` out of rotation: NOT_SERVING whatever is set, until [`release`](Self::release) or
@@ -16,15 +20,42 @@ impl Registry {
         let hold = hold.into();
         self.update(|ledger, moment| {
             let service = ledger.resolve(service);
-            if let Some(end) = hold.end() {
-                ledger.deadlines.push(end, Due::Hold(StdArc::clone(&service)));
-            }
-            let record = ledger.record(&service, moment.now);
-            let cell = Arc::clone(&record.cell);
-            let is_new = record.hold.replace(hold).is_none();
-            ledger.mark(&service, Cause::Held);
-            is_new.then_some(cell)
+            ledger.hold(&service, hold, moment)
         })
+    }
+
+    /// Holds `service`, as [`hold`](Self::hold) does, unless somebody else holds it: who that is says
+    /// [`Hold::holder`]. For those who hold and release without a person who looks on.
+    ///
+    /// # Errors
+    ///
+    /// The hold of somebody else, which stays as it is.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use health_core::{Hold, Registry};
+    ///
+    /// let health = Registry::new();
+    /// health.hold("greet.GreetService", Hold::new("schema migration").by("ada"));
+    ///
+    /// let theirs = health.try_hold("greet.GreetService", Hold::new("backup").by("cron")).unwrap_err();
+    /// assert_eq!(theirs.holder(), Some("ada"));
+    /// health.release_held_by("greet.GreetService", "cron");
+    /// assert_eq!(health.held("greet.GreetService"), Some(theirs));
+    /// ```
+    pub fn try_hold(&self, service: &str, hold: impl Into<Hold>) -> Result<Update, Hold> {
+        let hold = hold.into();
+        self.inner.let_go();
+        let (edited, changed) = self.change(|ledger, moment| {
+            let service = ledger.resolve(service);
+            let held = ledger.records.get(&service).and_then(|record| record.hold.as_ref());
+            match held {
+                Some(other) if other.holder() != hold.holder() => Err(other.clone()),
+                _ => Ok(ledger.hold(&service, hold, moment)),
+            }
+        });
+        Ok(changed.update(edited?))
     }
 
     /// Ends a hold: the service shows its own status again.
@@ -61,6 +92,14 @@ impl Registry {
         })
     }
 
+    /// Ends the hold of `holder`, and no hold of anybody else.
+    #[expect(clippy::must_use_candidate, reason = "what it did matters to few callers")]
+    pub fn release_held_by(&self, service: &str, holder: &str) -> Update {
+        self.amend(service, Cause::Released, |record| {
+            record.hold.take_if(|hold| hold.holder() == Some(holder)).is_some()
+        })
+    }
+
     /// Why `service` is held, if it is. For operators; never sent to peers.
     #[must_use]
     pub fn held(&self, service: &str) -> Option<Hold> {
@@ -81,6 +120,20 @@ impl Registry {
         drop(ledger);
         holds.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
         holds
+    }
+}
+
+impl Ledger {
+    /// The service's cell, if it was not held before.
+    fn hold(&mut self, service: &Name, hold: Hold, moment: Moment) -> Option<Arc<Cell>> {
+        if let Some(end) = hold.end() {
+            self.deadlines.push(end, Due::Hold(StdArc::clone(service)));
+        }
+        let record = self.record(service, moment.now);
+        let cell = Arc::clone(&record.cell);
+        let is_new = record.hold.replace(hold).is_none();
+        self.mark(service, Cause::Held);
+        is_new.then_some(cell)
     }
 }
 
