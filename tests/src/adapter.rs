@@ -35,6 +35,50 @@ impl Adapter {
             Self::Smol => "smol",
         }
     }
+
+    /// The async runtime that its server runs on.
+    #[must_use]
+    pub const fn runtime(self) -> Runtime {
+        match self {
+            Self::Hyper | Self::Tonic | Self::Tower => Runtime::Tokio,
+            Self::ActixWeb => Runtime::ActixRt,
+            Self::Smol => Runtime::Smol,
+        }
+    }
+}
+
+/// An async runtime, as the README names it.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum Runtime {
+    /// tokio's, with several threads.
+    Tokio,
+    /// actix-rt: one of tokio's for each thread.
+    ActixRt,
+    /// smol.
+    Smol,
+}
+
+impl Runtime {
+    /// The runtime of a process with threads of these names; `None` if they tell of none, or of several.
+    #[must_use]
+    pub fn of_threads(names: &[String]) -> Option<Self> {
+        let marks =
+            [("tokio-rt", Self::Tokio), ("actix-rt", Self::ActixRt), ("async-io", Self::Smol)];
+        let has = |mark: &str| names.iter().any(|name| name.starts_with(mark));
+        let mut found = marks.iter().filter(|(mark, _)| has(mark));
+        found.next().filter(|_| found.next().is_none()).map(|(_, runtime)| *runtime)
+    }
+}
+
+impl fmt::Display for Runtime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Tokio => "tokio",
+            Self::ActixRt => "actix-rt",
+            Self::Smol => "smol",
+        })
+    }
 }
 
 impl fmt::Display for Adapter {
@@ -46,6 +90,18 @@ impl fmt::Display for Adapter {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_runtime_is_known_by_its_threads() {
+        let names =
+            |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+        let of = |threads: &[&str]| Runtime::of_threads(&names(threads));
+        assert_eq!(of(&["subject", "tokio-rt-worker"]), Some(Runtime::Tokio));
+        assert_eq!(of(&["actix-rt|system", "actix-server ac"]), Some(Runtime::ActixRt));
+        assert_eq!(of(&["async-io"]), Some(Runtime::Smol));
+        assert_eq!(of(&["subject"]), None);
+        assert_eq!(of(&["async-io", "tokio-rt-worker"]), None, "one too many");
+    }
 
     #[test]
     fn names_are_those_of_the_command_line() {

@@ -27,7 +27,7 @@ pub mod storm;
 mod subject;
 mod vector;
 
-pub use adapter::Adapter;
+pub use adapter::{Adapter, Runtime};
 pub use matrix::Matrix;
 pub use runner::{Report, replay};
 pub use session::{Answer, record};

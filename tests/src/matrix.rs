@@ -8,8 +8,8 @@ use crate::vector::Protocol;
 
 /// How many vectors hold, and how many there are, by adapter and protocol.
 ///
-/// [`Display`](fmt::Display) is a Markdown table: a row for each protocol, a column for each
-/// adapter, `held/all` in each cell.
+/// [`Display`](fmt::Display) is a Markdown table: a column for each adapter, a row for the runtime it
+/// ran on, and one for each protocol with `held/all` in each cell.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Matrix {
     cells: BTreeMap<(Protocol, Adapter), Cell>,
@@ -41,6 +41,8 @@ impl fmt::Display for Matrix {
         adapters.iter().try_for_each(|adapter| write!(f, " {adapter} |"))?;
         write!(f, "\n|---|")?;
         adapters.iter().try_for_each(|_| write!(f, "---|"))?;
+        write!(f, "\n| *runtime* |")?;
+        adapters.iter().try_for_each(|adapter| write!(f, " {} |", adapter.runtime()))?;
         for protocol in protocols {
             write!(f, "\n| {protocol} |")?;
             for adapter in &adapters {
@@ -64,6 +66,9 @@ mod tests {
             (Adapter::Hyper, Protocol::Grpc, false),
         ];
         let table = Matrix::from_iter(outcomes).to_string();
-        assert_eq!(table, "| protocol | hyper |\n|---|---|\n| grpc | 1/2 |\n| triple | 1/1 |\n");
+        assert_eq!(
+            table,
+            "| protocol | hyper |\n|---|---|\n| *runtime* | tokio |\n| grpc | 1/2 |\n| triple | 1/1 |\n"
+        );
     }
 }

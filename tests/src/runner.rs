@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::task::JoinSet;
 
-use crate::adapter::Adapter;
+use crate::adapter::{Adapter, Runtime};
 use crate::exchange::exchange;
 use crate::judge::{Mismatch, judge};
 use crate::matrix::Matrix;
@@ -78,8 +78,24 @@ impl Worker {
             }
             verdicts.push(Verdict { adapter: self.adapter, vector, failures });
         }
+        self.look_at_runtime(&subject)?;
         subject.stop().await?;
         Ok(verdicts)
+    }
+
+    /// The runtime that the table names is the one that the subject's threads belong to.
+    fn look_at_runtime(&self, subject: &Subject) -> io::Result<()> {
+        if !cfg!(target_os = "linux") {
+            // Only Linux tells the names of another process's threads.
+            return Ok(());
+        }
+        let threads = subject.threads()?;
+        let (adapter, expected) = (self.adapter, self.adapter.runtime());
+        if Runtime::of_threads(&threads) != Some(expected) {
+            let text = format!("{adapter} was to run on {expected}; its threads: {threads:?}");
+            return Err(io::Error::other(text));
+        }
+        Ok(())
     }
 
     fn next(&self) -> Option<Vector> {
