@@ -20,7 +20,7 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, Chain, Join, ReadBuf, copy, join, 
 use tokio::net::{TcpStream, tcp::OwnedReadHalf, tcp::OwnedWriteHalf};
 use tokio::sync::watch;
 
-use crate::{convert, http2, http2::Local};
+use crate::{convert, grpc::Grpc, http2, http2::Local};
 
 /// The application of one worker.
 pub(crate) type App = RcService<Request, Response<BoxBody>, Response<BoxBody>>;
@@ -34,6 +34,8 @@ pub(crate) type Health = Arc<dyn Fn() -> HealthService + Send + Sync>;
 #[derive(Clone)]
 pub(crate) struct Settings {
     pub(crate) health: Health,
+    /// Native gRPC that is not health's.
+    pub(crate) grpc: Option<Grpc>,
     pub(crate) http2: Builder<Local>,
     pub(crate) keep_alive: KeepAlive,
     pub(crate) client_request_timeout: Duration,
@@ -111,9 +113,9 @@ impl Worker {
         if !is_http2 {
             return self.http1.call((io, address)).await;
         }
-        let (health, app) = (&self.settings.health, &self.app);
-        let service = service_fn(|request| http2::answer(request, health, app, &peer));
-        let connection = self.settings.http2.serve_connection(TokioIo::new(io), service);
+        let (settings, app) = (&self.settings, &self.app);
+        let service = service_fn(|request| http2::answer(request, settings, app, &peer));
+        let connection = settings.http2.serve_connection(TokioIo::new(io), service);
         let mut connection = Box::pin(connection);
         tokio::select! {
             biased;

@@ -1,4 +1,5 @@
-//! HTTP/2 by hyper, which can send the trailers of gRPC: health by the engine, the rest by the App.
+//! HTTP/2 by hyper, which can send the trailers of gRPC: health by the engine, the services of
+//! [`grpc`](crate::HttpServer::grpc) by themselves, the rest by the App.
 
 use std::{io, rc::Rc};
 
@@ -10,8 +11,9 @@ use health_core::http::{Body, HealthService};
 use http_body_util::{BodyDataStream, Either as Body2, Either::Left, Either::Right};
 use hyper::{Request, body::Incoming, rt::Executor};
 
-use crate::connection::{App, Health, Peer};
+use crate::connection::{App, Peer, Settings};
 use crate::convert::{self, AppBody};
+use crate::grpc::{GrpcBody, is_native};
 
 /// Spawns on the worker that it is called on, which the App does not leave.
 #[derive(Clone, Copy)]
@@ -23,19 +25,24 @@ impl<F: Future<Output = ()> + 'static> Executor<F> for Local {
     }
 }
 
-type Answer = http::Result<http::Response<Body2<Body, AppBody>>>;
+type Answer = http::Result<http::Response<Body2<Body, Body2<AppBody, GrpcBody>>>>;
 
 pub(crate) fn answer(
     request: Request<Incoming>,
-    health: &Health,
+    settings: &Settings,
     app: &App,
     peer: &Rc<Peer>,
 ) -> impl Future<Output = Answer> + use<> {
     if HealthService::handles(request.uri().path()) {
-        Either::Left(health().call(request).map(|answer| Ok(answer.map(Left))))
-    } else {
-        Either::Right(by_app(request, Rc::clone(app), Rc::clone(peer)))
+        let answer = (settings.health)().call(request);
+        return Either::Left(answer.map(|answer| Ok(answer.map(Left))));
     }
+    Either::Right(match &settings.grpc {
+        Some(grpc) if is_native(request.headers()) => {
+            Either::Left(grpc(request).map(|answer| Ok(answer.map(|body| Right(Right(body))))))
+        }
+        _ => Either::Right(by_app(request, Rc::clone(app), Rc::clone(peer))),
+    })
 }
 
 async fn by_app(request: Request<Incoming>, app: App, peer: Rc<Peer>) -> Answer {
@@ -49,5 +56,5 @@ async fn by_app(request: Request<Incoming>, app: App, peer: Rc<Peer>) -> Answer 
         None => Response::bad_request(),
     };
     let answer = convert::from_app(answer, head.method == http::Method::HEAD)?;
-    Ok(answer.map(Right))
+    Ok(answer.map(|body| Right(Left(body))))
 }

@@ -8,7 +8,8 @@
 //! |---|---|---|
 //! | HTTP/1.1 and cleartext HTTP/2 on one port | yes | yes, with `bind_auto_h2c` |
 //! | gRPC-Web, Connect, Triple, probes | yes | yes |
-//! | native gRPC | yes | UNIMPLEMENTED |
+//! | native gRPC health | yes | UNIMPLEMENTED |
+//! | other native gRPC services, such as tonic's | yes, with [`grpc`](HttpServer::grpc) | no |
 //! | health passes through the App's middleware | no | yes |
 //! | `HttpRequest::conn_data` | no: `web::ReqData` | yes |
 //!
@@ -33,6 +34,7 @@
 mod connection;
 mod convert;
 mod gate;
+mod grpc;
 mod http2;
 mod scope;
 mod server;

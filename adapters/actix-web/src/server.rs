@@ -1,22 +1,26 @@
 //! The server: what actix-web's own `HttpServer` does, with the connections of this crate.
 
 use std::net::{TcpListener, ToSocketAddrs};
-use std::{fmt, io, pin::pin, sync::Arc, time::Duration};
+use std::{convert::Infallible, fmt, io, pin::pin, sync::Arc, time::Duration};
 
 use actix_http::{KeepAlive, Request, Response, body::MessageBody};
 use actix_server::ServerBuilder;
 use actix_service::{IntoServiceFactory, ServiceExt as _, ServiceFactory};
 use actix_service::{boxed::rc_service, fn_factory};
 use actix_web::{Error, dev::AppConfig};
+use bytes::Bytes;
 use futures_util::future::select;
 use health_core::{Registry, http::HealthService};
 use health_tokio::TokioTimer;
-use hyper::server::conn::http2;
+use http_body::Body;
+use hyper::{body::Incoming, server::conn::http2};
 use socket2::{SockRef, TcpKeepalive};
 use tokio::net::TcpStream;
+use tower_service::Service;
 use tracing::error;
 
 use crate::connection::{Settings, Worker};
+use crate::grpc::{self, BoxError};
 use crate::http2::Local;
 
 /// A server for an actix-web App, with the health service before it on the same ports.
@@ -102,6 +106,7 @@ where
         http2.initial_stream_window_size(1024 * 1024);
         let settings = Settings {
             health: Arc::new(health),
+            grpc: None,
             http2,
             keep_alive: KeepAlive::Timeout(Duration::from_secs(75)),
             client_request_timeout: Duration::from_secs(10),
@@ -110,6 +115,47 @@ where
         };
         Self { app, settings, server: ServerBuilder::new(), listeners: Vec::new() }
             .max_concurrent_streams(1000)
+    }
+
+    /// Serves native gRPC services beside the App, which could not send their trailers: tonic's `Routes`, or
+    /// any other service of tower's.
+    ///
+    /// # Semantics
+    ///
+    /// Every native gRPC call (HTTP/2, content type `application/grpc`) that is not health's is `service`'s, and
+    /// passes through nothing of the App's. All else is the App's as before, gRPC-Web included. `service` is
+    /// cloned for each call, and runs on the worker that has the connection. tonic's transport is not there: no
+    /// address of the peer, and nobody who holds a service to `grpc-timeout`.
+    ///
+    /// # Examples
+    ///
+    /// Server reflection on the App's port, so that `grpcurl` lists what there is:
+    ///
+    /// ```
+    /// use actix_web::App;
+    /// use health_actix_web::HttpServer;
+    /// use health_core::Registry;
+    /// use tonic::service::Routes;
+    ///
+    /// # fn main() -> Result<(), tonic_reflection::server::Error> {
+    /// let reflection = tonic_reflection::server::Builder::configure()
+    ///     .register_encoded_file_descriptor_set(health_proto::FILE_DESCRIPTOR_SET)
+    ///     .build_v1()?;
+    /// let server = HttpServer::new(&Registry::new(), App::new).grpc(Routes::new(reflection));
+    /// # let _ = server;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// `health_tonic::HealthRoutes` makes routes whose services are registered by themselves.
+    pub fn grpc<S, B>(mut self, service: S) -> Self
+    where
+        S: Service<http::Request<Incoming>, Response = http::Response<B>, Error = Infallible>,
+        S: Clone + Send + Sync + 'static,
+        B: Body<Data = Bytes, Error: Into<BoxError>> + 'static,
+    {
+        self.settings.grpc = Some(grpc::boxed(service));
+        self
     }
 
     /// Sets what actix-server decides: the number of workers, how many connections each takes, the signals,

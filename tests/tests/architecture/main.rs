@@ -162,10 +162,11 @@ fn what_is_impure_is_seen() {
 
 #[test]
 fn adapters_stay_within_their_lines() {
-    // actix-web has 80 lines more than the design gives it: actix-http is on `http` 0.2, and what the
-    // design does not count, a peer that leaves and a stop that waits for nobody, is in there.
+    // actix-web has 130 lines more than the design gives it: actix-http is on `http` 0.2, and what the
+    // design does not count, a peer that leaves, a stop that waits for nobody and the gRPC services that an
+    // App cannot have, is in there.
     const BUDGETS: [(&str, usize); 5] =
-        [("hyper", 250), ("tonic", 150), ("tower", 200), ("tokio", 120), ("actix-web", 480)];
+        [("hyper", 250), ("tonic", 150), ("tower", 200), ("tokio", 120), ("actix-web", 530)];
     let mut counted = 0;
     for (adapter, budget) in BUDGETS {
         let sources = root().join("adapters").join(adapter).join("src");
