@@ -171,12 +171,6 @@ async fn end_of_input_stops_it_while_a_watch_is_open() {
     }
 }
 
-/// The adapters that can carry a gRPC service beside health.
-fn with_greeter() -> impl Iterator<Item = Adapter> {
-    let all = Adapter::value_variants().iter().copied();
-    all.filter(|adapter| *adapter != Adapter::ActixWeb)
-}
-
 async fn the_greeter_of(adapter: Adapter) {
     let set = |status: &str| json!({"set": {"greet.GreetService": status}});
     let mut subject = start(adapter, Options::new().greeter()).await;
@@ -206,18 +200,9 @@ async fn the_greeter_of(adapter: Adapter) {
 
 #[tokio::test]
 async fn the_greeter_answers_with_its_address_while_it_is_serving() {
-    for adapter in with_greeter() {
-        the_greeter_of(adapter).await;
+    for adapter in Adapter::value_variants() {
+        the_greeter_of(*adapter).await;
     }
-}
-
-#[test]
-fn the_greeter_is_refused_where_its_trailers_could_not_be_sent() {
-    let output = Command::new(PROGRAM).args(["--adapter", "actix-web", "--greeter"]).output();
-    let output = output.unwrap();
-    let said = String::from_utf8(output.stderr).unwrap();
-    assert!(!output.status.success() && output.stdout.is_empty(), "{said}");
-    assert!(said.contains("trailers"), "{said}");
 }
 
 #[tokio::test]

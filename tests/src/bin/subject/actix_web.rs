@@ -1,4 +1,4 @@
-//! Health before an actix-web App, through the server of `health_actix_web`.
+//! Health before an actix-web App, through the server of `health_actix_web`, and the greeter beside it.
 
 use std::io;
 use std::net::TcpListener;
@@ -14,16 +14,19 @@ use http_body_util::{BodyExt as _, Empty};
 
 use crate::server::{self, Site};
 
-pub(crate) fn start(listener: TcpListener, Site { state, .. }: Site) -> io::Result<()> {
+pub(crate) fn start(listener: TcpListener, Site { state, greet }: Site) -> io::Result<()> {
     let health = state.clone();
     let app = move || {
         let state = state.clone();
         App::new().default_service(web::to(move |request| unknown(state.service(), request)))
     };
     server::keep(move || {
-        let server = HttpServer::with_service(move || health.service(), app)
+        let mut server = HttpServer::with_service(move || health.service(), app)
             .server(|server| server.disable_signals())
             .listen(listener);
+        if let Some(greet) = greet {
+            server = server.grpc(greet);
+        }
         rt::System::new().block_on(server.run())
     })
 }

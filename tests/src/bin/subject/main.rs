@@ -69,9 +69,6 @@ struct Arguments {
 
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments = Arguments::parse();
-    if arguments.greeter && arguments.adapter == Adapter::ActixWeb {
-        return Err("--greeter: an actix-web App cannot send the trailers of gRPC".into());
-    }
     let listener = TcpListener::bind(arguments.listen)?;
     let address = listener.local_addr()?;
     let state = State::new(Settings {
@@ -84,11 +81,11 @@ fn main() -> Result<(), Box<dyn Error>> {
             _ => TokioTimer::shared(),
         },
     });
-    let greet = arguments.greeter.then(|| {
-        let registry = state.registry();
-        registry.set(greeter::SERVICE, ServingStatus::Serving);
-        Greet::new(state.clone(), address)
-    });
+    let greet = arguments.greeter.then(|| Greet::new(state.clone(), address));
+    // What is mounted in tonic's routes is registered by that.
+    if greet.is_some() && arguments.adapter != Adapter::Tonic {
+        state.registry().set(greeter::SERVICE, ServingStatus::Serving);
+    }
     let site = Site { state: state.clone(), greet };
     match arguments.adapter {
         Adapter::Hyper => hyper::start(listener, site)?,

@@ -21,7 +21,7 @@ pub(crate) struct Settings {
 /// A handle on the health under test; clones share it.
 ///
 /// An adapter asks for the [`service`](Self::service) at every request, as closing is final for a
-/// registry and a `reset` after `close` therefore puts a new one in its place.
+/// registry and a `reset` after `close` therefore [puts a new one in its place](Self::is_replaced).
 #[derive(Clone, Debug)]
 pub(crate) struct State {
     shared: Arc<Shared>,
@@ -38,11 +38,12 @@ struct Shared {
 struct Health {
     registry: Registry,
     service: HealthService,
+    is_first: bool,
 }
 
 impl State {
     pub(crate) fn new(settings: Settings) -> Self {
-        let health = RwLock::new(Health::new(&settings));
+        let health = RwLock::new(Health { is_first: true, ..Health::new(&settings) });
         Self { shared: Arc::new(Shared { settings, health }) }
     }
 
@@ -52,6 +53,11 @@ impl State {
 
     pub(crate) fn service(&self) -> HealthService {
         self.health().service
+    }
+
+    /// Whether the registry is another one than at the start, which has what `reset` named and no more.
+    pub(crate) fn is_replaced(&self) -> bool {
+        !self.health().is_first
     }
 
     /// Carries out `command`; it has taken effect when this returns.
@@ -114,6 +120,6 @@ impl Health {
             service = service.cors(Cors::new(origins).allow_headers(headers));
         }
         let service = service.build();
-        Self { registry, service }
+        Self { registry, service, is_first: false }
     }
 }

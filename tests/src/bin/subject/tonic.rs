@@ -18,10 +18,12 @@ use crate::attentive::Attentive;
 use crate::server::{self, Site};
 
 pub(crate) fn start(listener: TcpListener, site: Site) -> io::Result<()> {
-    server::on_tokio(listener, |listener| serve(listener, site))
+    // Before the first request: from here on the greeter is registered.
+    let mounted = Mounted::new(site);
+    server::on_tokio(listener, |listener| serve(listener, mounted))
 }
 
-async fn serve(listener: tokio::net::TcpListener, site: Site) -> io::Result<()> {
+async fn serve(listener: tokio::net::TcpListener, mounted: Mounted) -> io::Result<()> {
     const STREAMS: u32 = 1000;
     let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
     let incoming = incoming.map_ok(Attentive::new);
@@ -32,17 +34,38 @@ async fn serve(listener: tokio::net::TcpListener, site: Site) -> io::Result<()> 
         .http2_max_pending_accept_reset_streams(Some(STREAMS as usize))
         .http2_max_local_error_reset_streams(Some(1024))
         .http2_keepalive_interval(Some(Duration::from_secs(20)));
-    let service = service_fn(move |request: Request<Body>| routes(&site).call(request));
+    let service = service_fn(move |request: Request<Body>| mounted.routes().call(request));
     let served = server.serve_with_incoming(service, incoming).await;
     served.map_err(io::Error::other)
 }
 
-/// The routes as they are now; a program of its own has them once and for all.
-fn routes(site: &Site) -> Routes {
-    let routes = HealthRoutes::from_service(site.state.service()).into_routes();
-    match &site.greet {
-        // Not through `HealthRoutes`, which would set it SERVING again at every request.
-        Some(greet) => routes.add_service(greet.clone()),
-        None => routes,
+/// The routes of a program: mounted once, each service registered by that.
+#[derive(Clone)]
+struct Mounted {
+    site: Site,
+    routes: Routes,
+}
+
+impl Mounted {
+    fn new(site: Site) -> Self {
+        let routes = HealthRoutes::from_service(site.state.service());
+        let routes = match &site.greet {
+            Some(greet) => routes.add_service(greet.clone()),
+            None => routes,
+        };
+        Self { routes: routes.into_routes(), site }
+    }
+
+    fn routes(&self) -> Routes {
+        if self.site.state.is_replaced() { self.remounted() } else { self.routes.clone() }
+    }
+
+    /// The same routes over the registry that a `reset` made, where they must not register anything.
+    fn remounted(&self) -> Routes {
+        let routes = HealthRoutes::from_service(self.site.state.service()).into_routes();
+        match &self.site.greet {
+            Some(greet) => routes.add_service(greet.clone()),
+            None => routes,
+        }
     }
 }
