@@ -6,11 +6,12 @@ use std::net::TcpListener;
 use actix_web::body::None as NoBody;
 use actix_web::http::{StatusCode, Version};
 use actix_web::{App, HttpRequest, HttpResponse, rt, web};
-use bytes::Bytes;
+use futures_util::TryStreamExt as _;
 use health_actix_web::HttpServer;
 use health_core::http::HealthService;
 use http::header::CONTENT_LENGTH;
-use http_body_util::{BodyExt as _, Empty};
+use http_body::Frame;
+use http_body_util::{BodyExt as _, StreamBody};
 
 use crate::server::{self, Site};
 
@@ -18,7 +19,9 @@ pub(crate) fn start(listener: TcpListener, Site { state, greet }: Site) -> io::R
     let health = state.clone();
     let app = move || {
         let state = state.clone();
-        App::new().default_service(web::to(move |request| unknown(state.service(), request)))
+        App::new().default_service(web::to(move |request, payload| {
+            unknown(state.service(), request, payload)
+        }))
     };
     server::keep(move || {
         let mut server = HttpServer::with_service(move || health.service(), app)
@@ -31,8 +34,13 @@ pub(crate) fn start(listener: TcpListener, Site { state, greet }: Site) -> io::R
     })
 }
 
-/// What the App has no route for is answered as health answers it: UNIMPLEMENTED over gRPC.
-async fn unknown(health: HealthService, request: HttpRequest) -> HttpResponse {
+/// What the App has no route for is answered as health answers it: UNIMPLEMENTED over gRPC, and after the
+/// body was read.
+async fn unknown(
+    health: HealthService,
+    request: HttpRequest,
+    payload: web::Payload,
+) -> HttpResponse {
     let mut asked = http::Request::builder()
         .method(request.method().as_str())
         .uri(request.uri().path())
@@ -43,7 +51,8 @@ async fn unknown(health: HealthService, request: HttpRequest) -> HttpResponse {
     for (name, value) in request.headers() {
         asked = asked.header(name.as_str(), value.as_bytes());
     }
-    let Ok(asked) = asked.body(Empty::<Bytes>::new()) else {
+    let data = payload.map_ok(Frame::data).map_err(|error| error.to_string());
+    let Ok(asked) = asked.body(StreamBody::new(data)) else {
         return HttpResponse::BadRequest().finish();
     };
     let (head, body) = health.call(asked).await.into_parts();
