@@ -6,6 +6,13 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 # shellcheck source=../node/stage.sh
 source "$here/../node/stage.sh"
 
-stage connect-node
-generate connect-node
-exec node "$PEERS_DIR/connect-node/main.mjs"
+install() {
+    stage connect-node
+    generate connect-node
+}
+
+run() {
+    exec node "$PEERS_DIR/connect-node/main.mjs"
+}
+
+step "$@"

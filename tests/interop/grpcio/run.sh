@@ -6,8 +6,13 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 # shellcheck source=../lib/peer.sh
 source "$here/../lib/peer.sh"
 
-need grpcio python3 "install Python 3.10 or newer"
-python=$(python_venv grpcio "$here/requirements.txt")
-export PYTHONPATH="$here/../lib"
-export PYTHONDONTWRITEBYTECODE=1
-exec "$python" "$here/main.py"
+install() {
+    need grpcio python3 "install Python 3.10 or newer"
+    python_venv grpcio "$here/requirements.txt"
+}
+
+run() {
+    run_python "$PEERS_DIR/grpcio/bin/python" "$here/main.py"
+}
+
+step "$@"
