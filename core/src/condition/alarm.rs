@@ -17,19 +17,13 @@ pub(super) struct Alarm {
 }
 
 impl Alarm {
-    /// Ready at `at`.
-    ///
-    /// The clock is asked first, and has the last word: tokio's sleep may be pending past its deadline
-    /// when its task has used up its budget (`tokio::task::coop`).
+    /// Ready at `at`, and pending until then.
     pub(super) fn poll(
         &mut self,
         timer: &dyn Timer,
         at: Instant,
         cx: &mut Context<'_>,
     ) -> Poll<()> {
-        if at <= timer.now() {
-            return Poll::Ready(());
-        }
         let sleep = match &mut self.sleep {
             Some(sleep) => {
                 if self.set_to != Some(at) {

@@ -87,14 +87,14 @@ impl Driver {
     pub(super) fn poll_run(&mut self, cx: &mut Context<'_>) -> Poll<Infallible> {
         // Before the deadline is read, so that no earlier one is missed.
         self.registry.wake_when_earlier(cx.waker());
-        let has_more = self.take_commands(true, cx);
-        self.advance(None, cx);
-        if has_more {
+        let commands_left = self.take_commands(true, cx);
+        let starts_left = self.advance(None, cx);
+        if commands_left || starts_left {
             cx.waker().wake_by_ref();
             return Poll::Pending;
         }
         let own = self.schedule.next_start().into_iter().chain(self.schedule.next_timeout());
-        self.wait_until(own.chain(self.registry.next_deadline()).min(), cx);
+        self.sleep_until(own.chain(self.registry.next_deadline()).min(), cx);
         Poll::Pending
     }
 
@@ -110,27 +110,33 @@ impl Driver {
             return Poll::Pending;
         }
         let horizon = *horizon.get_or_insert_with(|| self.timer.now());
-        self.advance(Some(horizon), cx);
-        let start = self.schedule.next_start().filter(|at| *at <= horizon);
-        if start.is_none() && self.schedule.in_flight() == 0 {
+        if self.advance(Some(horizon), cx) {
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        if self.schedule.in_flight() == 0 {
             return Poll::Ready(());
         }
         let timeout = self.schedule.next_timeout();
-        self.wait_until(start.into_iter().chain(timeout).min(), cx);
+        self.sleep_until(timeout, cx);
         Poll::Pending
     }
 
-    /// Whatever is to be done now. Conditions are started that were due at the `horizon`, or now.
-    fn advance(&mut self, horizon: Option<Instant>, cx: &mut Context<'_>) {
+    /// Does whatever is due by the clock, whether or not a sleep has completed: tokio's may be pending
+    /// past its deadline when the task has used up its budget (`tokio::task::coop`).
+    ///
+    /// Conditions are started that were due at the `horizon`, or now. Returns whether some are left.
+    fn advance(&mut self, horizon: Option<Instant>, cx: &mut Context<'_>) -> bool {
         // What is done by now counts, also if its time is up by now: only the driver was late.
         self.poll_tasks(cx);
         let now = self.timer.now();
         self.cancel_overdue(now);
-        self.start_due(horizon.unwrap_or(now), now);
+        let starts_left = self.start_due(horizon.unwrap_or(now), now);
         self.poll_tasks(cx);
         if self.registry.next_deadline().is_some_and(|at| at <= now) {
             self.registry.expire(now);
         }
+        starts_left
     }
 
     /// Adds and removes what was asked for; returns whether there is more of it.
@@ -188,10 +194,11 @@ impl Driver {
         }
     }
 
-    fn start_due(&mut self, horizon: Instant, now: Instant) {
+    /// Starts what was due at the `horizon`; returns whether some of it is left.
+    fn start_due(&mut self, horizon: Instant, now: Instant) -> bool {
         for _ in 0..BATCH {
             if self.schedule.next_start().is_none_or(|at| at > horizon) {
-                return;
+                return false;
             }
             let member = self.schedule.poll_start(now).and_then(|id| self.members.get_mut(&id));
             if let Some(member) = member {
@@ -199,6 +206,7 @@ impl Driver {
                 self.tasks.extend(member.task.take());
             }
         }
+        self.schedule.next_start().is_some_and(|at| at <= horizon)
     }
 
     /// Counts a result, reports what is believed of the condition now, and tells the observers.
@@ -232,9 +240,13 @@ impl Driver {
         }
     }
 
-    /// Has the driver polled at `at`, at once if that has passed.
-    fn wait_until(&mut self, at: Option<Instant>, cx: &mut Context<'_>) {
-        if at.is_some_and(|at| self.alarm.poll(&*self.timer, at, cx).is_ready()) {
+    /// Has the driver polled at `at`, but not before it has rested.
+    fn sleep_until(&mut self, at: Option<Instant>, cx: &mut Context<'_>) {
+        let Some(at) = at else {
+            return;
+        };
+        let rested = later(self.timer.now(), REST);
+        if self.alarm.poll(&*self.timer, at.max(rested), cx).is_ready() {
             cx.waker().wake_by_ref();
         }
     }
@@ -289,3 +301,7 @@ fn text(reason: &Reason) -> Arc<str> {
 /// How much of one kind a poll does at most, so that the other tasks of the executor get their turn
 /// when very many conditions come, or come due, at once.
 const BATCH: usize = 64;
+
+/// The driver sleeps no shorter than this, so that many conditions take few wake-ups, and periods that
+/// are too short for any use no more: 1 000 a second. Most runtimes' timers are no finer.
+const REST: Duration = Duration::from_millis(1);

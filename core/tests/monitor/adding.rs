@@ -1,5 +1,7 @@
 //! Conditions that come and go while the monitor runs.
 
+use std::time::Duration;
+
 use health_core::{
     Reason,
     ServingStatus::{NotServing, Serving, Unknown},
@@ -163,7 +165,7 @@ fn what_cannot_be_configured_is_refused_and_leaves_nothing() {
     let world = World::new();
     let monitor = world.builder().build().unwrap();
     let script = world.script("postgres");
-    let error = monitor.handle().add(SVC, script.local(), every(0 * S)).unwrap_err();
+    let error = monitor.handle().add(SVC, script.local(), every(Duration::ZERO)).unwrap_err();
     assert_eq!(error.to_string(), "period is 0ns; it must be greater than zero");
     assert_eq!(world.status(), None);
     assert!(script.was_dropped());

@@ -59,7 +59,7 @@ fn refused(add: impl FnOnce(MonitorBuilder, &World) -> MonitorBuilder) -> Config
     let fine = world.script("fine");
     let builder = world.builder().condition(SVC, fine.local(), strict());
     let builder = builder.condition("known", fine.local(), strict()).depends_on("known", SVC);
-    let error = add(builder, &world).build().unwrap_err();
+    let error = add(builder, &world).build().expect_err("refused");
     assert_eq!(world.status(), None, "{error}");
     assert_eq!(world.registry.check("known"), Some(Serving), "{error}");
     assert!(world.registry.conditions("known").is_empty(), "{error}");

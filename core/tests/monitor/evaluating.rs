@@ -157,8 +157,10 @@ fn a_slow_condition_never_delays_another() {
     let each_second = every(S).jitter(0.0).timeout(S);
     let mut runner = world.run([(&slow, strict().timeout(10 * S)), (&quick, each_second)]);
     runner.pass(20 * S + MS);
-    let gaps: Vec<_> = quick.starts().windows(2).map(|pair| pair[1] - pair[0]).collect();
-    assert_eq!(gaps, vec![S; 20], "one each second");
+    let starts = quick.starts();
+    let gaps: Vec<_> = starts.windows(2).map(|pair| pair[1] - pair[0]).collect();
+    assert_eq!(gaps.len(), 20, "one each second: {starts:?}");
+    assert!(gaps.iter().all(|gap| (S - MS..S + MS).contains(gap)), "{gaps:?}");
     assert_eq!(slow.starts().len(), 3);
 }
 
@@ -181,7 +183,7 @@ impl Observer for Log {
         let Evaluation { service, condition, result, finding, duration, lateness, .. } = evaluation;
         let result = result.map_err(ToString::to_string);
         let line = format!("{service} {condition} {result:?} {finding} {duration:?} {lateness:?}");
-        self.0.lock().unwrap().push(line);
+        self.0.lock().expect("no writer panics").push(line);
     }
 }
 

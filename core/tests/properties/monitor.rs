@@ -159,20 +159,15 @@ impl World {
     fn apply(&mut self, operation: &Operation) {
         match operation {
             Operation::Add(settings) => self.add(settings),
-            Operation::Remove(at) => {
-                if let Some(at) = self.place(*at) {
-                    let member = self.members.swap_remove(at);
-                    assert!(self.handle.remove(&member.id) && !self.handle.remove(&member.id));
-                }
-            }
+            Operation::Remove(at) => self.remove(*at),
             Operation::Behave(at, behaviour) => {
-                if let Some(at) = self.place(*at) {
-                    lock(&self.members[at].act).behaviour = *behaviour;
+                if let Some(member) = self.member(*at) {
+                    lock(&member.act).behaviour = *behaviour;
                 }
             }
             Operation::Finish(at) => {
-                if let Some(at) = self.place(*at) {
-                    self.members[at].finish();
+                if let Some(member) = self.member(*at) {
+                    member.finish();
                 }
             }
             Operation::Pass(by) => self.pass(some_time(*by)),
@@ -186,6 +181,18 @@ impl World {
 
     fn place(&self, at: u8) -> Option<usize> {
         usize::from(at).checked_rem(self.members.len())
+    }
+
+    fn member(&self, at: u8) -> Option<&Member> {
+        self.members.get(self.place(at)?)
+    }
+
+    fn remove(&mut self, at: u8) {
+        if let Some(at) = self.place(at) {
+            let member = self.members.swap_remove(at);
+            assert!(self.handle.remove(&member.id), "it was there");
+            assert!(!self.handle.remove(&member.id), "it is not there any more");
+        }
     }
 
     fn add(&mut self, settings: &Settings) {
@@ -277,7 +284,7 @@ impl World {
     }
 
     /// The monitor is never polled again.
-    fn go_stale(&mut self) {
+    fn go_stale(&self) {
         self.timer.advance(Duration::from_millis(1));
         self.timer.advance(MAX_PERIOD * 3);
         let readiness = ProbeConfig::new().readiness(self.services());
