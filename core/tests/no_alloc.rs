@@ -115,6 +115,84 @@ fn an_update_of_a_watch_allocates_nothing_after_warm_up() {
     assert_eq!(task.0.load(Ordering::Relaxed), 200, "each was woken twice");
 }
 
+mod monitor {
+    use std::{
+        future::Future,
+        sync::atomic::AtomicU64,
+        time::{Duration, Instant},
+    };
+
+    use health_core::{
+        Reason,
+        condition::{Local, Monitor, every},
+        rt::{Sleep, Timer},
+    };
+
+    use super::*;
+
+    /// A clock that moves by whole seconds, and wakes nobody.
+    #[derive(Debug)]
+    struct Clock {
+        start: Instant,
+        seconds: AtomicU64,
+    }
+
+    struct NeverDone;
+
+    impl Timer for Clock {
+        fn now(&self) -> Instant {
+            self.start + Duration::from_secs(self.seconds.load(Ordering::Relaxed))
+        }
+
+        fn sleep_until(&self, _: Instant) -> Pin<Box<dyn Sleep>> {
+            Box::pin(NeverDone)
+        }
+    }
+
+    impl Future for NeverDone {
+        type Output = ();
+
+        fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<()> {
+            Poll::Pending
+        }
+    }
+
+    impl Sleep for NeverDone {
+        fn reset(self: Pin<&mut Self>, _: Instant) {}
+    }
+
+    #[test]
+    fn an_evaluation_allocates_nothing_after_warm_up() {
+        let (registry, evaluations) = (Registry::new(), Arc::new(AtomicUsize::new(0)));
+        let clock = Arc::new(Clock { start: Instant::now(), seconds: AtomicU64::new(0) });
+        let mut builder = Monitor::builder(&registry, Arc::<Clock>::clone(&clock));
+        for at in 0..10 {
+            let evaluations = Arc::clone(&evaluations);
+            let condition = Local::new(at.to_string(), move || {
+                evaluations.fetch_add(1, Ordering::Relaxed);
+                async { Ok::<(), Reason>(()) }
+            });
+            builder = builder.condition(SERVICE, condition, every(Duration::from_secs(10)));
+        }
+        let mut future = builder.build().unwrap().run();
+        let task = Arc::new(Task::default());
+        let waker = Waker::from(Arc::clone(&task));
+        let mut pass = |seconds: u64| {
+            for _ in 0..seconds {
+                clock.seconds.fetch_add(1, Ordering::Relaxed);
+                let mut cx = Context::from_waker(&waker);
+                assert!(Pin::new(&mut future).poll(&mut cx).is_pending());
+            }
+        };
+        pass(600);
+        evaluations.store(0, Ordering::Relaxed);
+        let count = allocations(|| pass(600));
+        assert_eq!(evaluations.load(Ordering::Relaxed), 600, "each of them every 10 s");
+        assert_eq!(count, 0);
+        assert_eq!(registry.check(SERVICE), Some(ServingStatus::Serving));
+    }
+}
+
 #[cfg(feature = "http")]
 mod http {
     use std::future::Future;

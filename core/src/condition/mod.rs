@@ -1,4 +1,62 @@
-//! Conditions: what a service's status depends on, evaluated periodically.
+//! Conditions: what a service's status depends on, evaluated periodically by a [`Monitor`].
+//!
+//! # Examples
+//!
+//! A status that follows the truth, on any runtime:
+//!
+//! ```
+//! # use std::{io, pin::Pin, sync::Arc, task::{Context, Poll}, time::{Duration, Instant}};
+//! # use health_core::{Registry, ServingStatus::{Serving, Unknown}, rt::{Sleep, Timer}};
+//! # #[derive(Debug)]
+//! # struct TokioTimer;
+//! # struct Never;
+//! # impl TokioTimer { fn shared() -> Arc<dyn Timer> { Arc::new(Self) } }
+//! # impl Timer for TokioTimer {
+//! #     fn sleep_until(&self, _: Instant) -> Pin<Box<dyn Sleep>> { Box::pin(Never) }
+//! # }
+//! # impl Future for Never {
+//! #     type Output = ();
+//! #     fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<()> { Poll::Pending }
+//! # }
+//! # impl Sleep for Never { fn reset(self: Pin<&mut Self>, _: Instant) {} }
+//! # #[derive(Clone)]
+//! # struct Pool;
+//! # async fn ping(_: Pool) -> io::Result<()> { Ok(()) }
+//! # fn spawn(future: impl Future<Output = std::convert::Infallible> + Send + 'static) {
+//! #     let mut future = Box::pin(future);
+//! #     assert!(future.as_mut().poll(&mut Context::from_waker(std::task::Waker::noop())).is_pending());
+//! #     std::mem::forget(future);
+//! # }
+//! use health_core::condition::{Monitor, Shared, every};
+//!
+//! # let pool = Pool;
+//! # let secs = Duration::from_secs;
+//! # let health = Registry::new();
+//! # health.set("inventory.v1.Inventory", Serving);
+//! let monitor = Monitor::builder(&health, TokioTimer::shared())
+//!     .condition(
+//!         "greet.GreetService",
+//!         Shared::new("postgres", move || ping(pool.clone())),
+//!         every(secs(5)).timeout(secs(1)),
+//!     )
+//!     .depends_on("greet.GreetService", "inventory.v1.Inventory")
+//!     .build()?;
+//! # assert_eq!(health.check("greet.GreetService"), Some(Unknown));
+//! spawn(monitor.run()); // tokio::spawn, smol::spawn, actix_rt::spawn, block_on: the same future
+//! # assert_eq!(health.check("greet.GreetService"), Some(Serving));
+//! # Ok::<(), health_core::ConfigError>(())
+//! ```
+//!
+//! # How to read it
+//!
+//! | module | decides |
+//! |---|---|
+//! | `config`, `scoped`, `builder` | what the user says, and whether it can be |
+//! | `schedule` | when which condition is evaluated. Pure |
+//! | `threshold` | how many results it takes to believe them. Pure |
+//! | `task` | how one evaluation starts, ends and is cancelled |
+//! | `driver`, `alarm` | what is done in one poll |
+//! | `monitor`, `roster` | who polls, who adds and who removes |
 
 mod alarm;
 mod builder;
@@ -30,7 +88,7 @@ pub use scoped::{Local, Scoped, Shared};
 ///
 /// # Semantics
 ///
-/// A [`Monitor`](super::condition) evaluates a condition once in a period, and never twice at a time.
+/// A [`Monitor`] evaluates a condition once in a period, and never twice at a time.
 ///
 /// - `Ok`: it passed.
 /// - `Err`: it failed, for this [`Reason`].

@@ -113,13 +113,7 @@ impl Monitor {
         Self { driver: Mutex::new(driver), handle: MonitorHandle { roster } }
     }
 
-    /// The future to spawn.
-    ///
-    /// # Examples
-    ///
-    /// ```ignore
-    /// tokio::spawn(monitor.run()); // smol::spawn, actix_rt::spawn, block_on: the same future
-    /// ```
+    /// The future to spawn, on whatever executor there is; the [module](super) has an example.
     pub fn run(self) -> MonitorFuture {
         MonitorFuture { driver: self.driver.into_inner() }
     }
