@@ -5,7 +5,8 @@
 //! - [`greet`]: the application itself, a gRPC service with one method;
 //! - [`maintenance`]: a status that follows something real, whether a file exists;
 //! - [`grpc`]: a peer that asks for the health over gRPC;
-//! - [`json`]: a peer that asks for it as `curl` does.
+//! - [`json`]: a peer that asks for it as `curl` does;
+//! - [`options`]: what the programs' options mean.
 //!
 //! `examples/custom_server` is a package of its own: a server without any of this, nor an async runtime.
 
@@ -13,3 +14,4 @@ pub mod greet;
 pub mod grpc;
 pub mod json;
 pub mod maintenance;
+pub mod options;

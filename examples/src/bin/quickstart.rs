@@ -21,11 +21,11 @@ use health_examples::{
     grpc::{HealthClient, Statuses},
     json,
     maintenance::MaintenanceFile,
+    options::{listen, seconds},
 };
 use health_hyper::HealthHyper;
 use health_tokio::{TokioTimer, drain, terminated};
 use hyper::service::service_fn;
-use tokio::net::TcpListener;
 
 /// Serves greet.GreetService and its health (grpc.health.v1.Health) on one port, shows what a client
 /// sees of it, and stays up until Ctrl-C or SIGTERM.
@@ -173,15 +173,6 @@ async fn told_to_stop(grace: Duration) {
     println!("\nDraining: NOT_SERVING from now on; in {grace:?} the Watch streams end.");
 }
 
-async fn listen(address: &str) -> anyhow::Result<TcpListener> {
-    TcpListener::bind(address).await.with_context(|| {
-        format!(
-            "cannot listen on {address}: end the program that has this port, or choose another one \
-             (--listen 127.0.0.1:0 takes one that is free)"
-        )
-    })
-}
-
 /// An address at which this machine reaches `listening`: 0.0.0.0 is not one to send anything to.
 fn dialable(listening: SocketAddr) -> SocketAddr {
     let ip = match listening.ip() {
@@ -190,11 +181,6 @@ fn dialable(listening: SocketAddr) -> SocketAddr {
         ip => ip,
     };
     SocketAddr::new(ip, listening.port())
-}
-
-fn seconds(text: &str) -> Result<Duration, String> {
-    let seconds: f64 = text.parse().map_err(|_| "not a number of seconds".to_owned())?;
-    Duration::try_from_secs_f64(seconds).map_err(|error| error.to_string())
 }
 
 const QUESTION: &str = r#"{"service":"greet.GreetService"}"#;

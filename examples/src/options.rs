@@ -1,0 +1,30 @@
+//! What the options of the programs mean.
+
+use std::time::Duration;
+
+use anyhow::Context as _;
+use tokio::net::TcpListener;
+
+/// Listens on `--listen ADDR`.
+///
+/// # Errors
+///
+/// Where that cannot be done; the text says what to do.
+pub async fn listen(address: &str) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(address).await.with_context(|| {
+        format!(
+            "cannot listen on {address}: end the program that has this port, or choose another one \
+             (--listen 127.0.0.1:0 takes one that is free)"
+        )
+    })
+}
+
+/// Reads a number of seconds, such as `1.5`.
+///
+/// # Errors
+///
+/// What is wrong with it.
+pub fn seconds(text: &str) -> Result<Duration, String> {
+    let seconds: f64 = text.parse().map_err(|_| "not a number of seconds".to_owned())?;
+    Duration::try_from_secs_f64(seconds).map_err(|error| error.to_string())
+}
