@@ -47,12 +47,12 @@ class Cases:
 
     def __init__(self, peer: str) -> None:
         self._peer = peer
-        self._cases: list[tuple[str, Callable[[], None]]] = []
+        self._cases: list[tuple[str, Callable[[], str | None]]] = []
 
-    def case(self, name: str) -> Callable[[Callable[[], None]], Callable[[], None]]:
-        """Declares a case: `@cases.case("check of a named service")`."""
+    def case(self, name: str) -> Callable[[Callable[[], str | None]], Callable[[], str | None]]:
+        """Declares a case: `@cases.case("check of a named service")`. A figure that it returns is printed."""
 
-        def declare(body: Callable[[], None]) -> Callable[[], None]:
+        def declare(body: Callable[[], str | None]) -> Callable[[], str | None]:
             self._cases.append((name, body))
             return body
 
@@ -65,10 +65,10 @@ class Cases:
         failures = [name for name, body in self._cases if not self._run_one(name, body)]
         sys.exit(1 if failures else 0)
 
-    def _run_one(self, name: str, body: Callable[[], None]) -> bool:
+    def _run_one(self, name: str, body: Callable[[], str | None]) -> bool:
         signal.alarm(CASE_SECONDS)
         try:
-            body()
+            figure = body()
         except CaseFailed as failure:
             return self._failed(name, str(failure))
         except Exception as error:
@@ -76,7 +76,7 @@ class Cases:
             return self._failed(name, f"{type(error).__name__}: {error}")
         finally:
             signal.alarm(0)
-        print(f"ok {self._peer}: {name}", flush=True)
+        print(f"ok {self._peer}: {name}" + (f" ({figure})" if figure else ""), flush=True)
         return True
 
     def _failed(self, name: str, text: str) -> bool:
