@@ -6,7 +6,8 @@
 //! - [`maintenance`]: a status that follows something real, whether a file exists;
 //! - [`grpc`]: a peer that asks for the health over gRPC;
 //! - [`json`]: a peer that asks for it as `curl` does;
-//! - [`options`]: what the programs' options mean.
+//! - [`options`]: what the programs' options mean;
+//! - [`scrape`]: a peer that asks for the metrics as Prometheus does.
 //!
 //! `examples/custom_server` is a package of its own: a server without any of this, nor an async runtime.
 
@@ -15,3 +16,4 @@ pub mod grpc;
 pub mod json;
 pub mod maintenance;
 pub mod options;
+pub mod scrape;
