@@ -4,6 +4,8 @@
 //!
 //! `health-core` runs on any runtime and never waits by itself; this crate is its only tie to tokio.
 //!
+//! [`guide`] walks from a status that is set to one that follows a database, with maintenance and a drain.
+//!
 //! # Examples
 //!
 //! ```no_run
@@ -24,6 +26,9 @@
 mod drain;
 mod signal;
 mod timer;
+
+#[doc = include_str!("docs/guide.md")]
+pub mod guide {}
 
 pub use drain::drain;
 pub use health_core::drain::{Drain, Receipt, Stop};
