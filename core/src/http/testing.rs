@@ -1,6 +1,7 @@
 //! What the tests of the engine share: a clock and a request body that do as they are told.
 
-#[path = "../../tests/properties/timer.rs"]
+#[path = "../../../adapters/test/src/timer.rs"]
+#[allow(dead_code, unreachable_pub, reason = "it is what the users of health-test get")]
 mod timer;
 
 use std::{

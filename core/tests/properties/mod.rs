@@ -12,6 +12,8 @@ mod rpc_answer;
 mod rpc_reply;
 mod rpc_request;
 mod scenario;
+#[path = "../../../adapters/test/src/timer.rs"]
+#[allow(dead_code, unreachable_pub, reason = "it is what the users of health-test get")]
 mod timer;
 
 use arbitrary::{Arbitrary, Unstructured};

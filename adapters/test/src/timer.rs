@@ -1,6 +1,6 @@
 //! A clock that moves when it is told to.
-
-#![allow(dead_code, reason = "each of those who share it needs a part of it")]
+//!
+//! The tests of `health-core` include this file too, for they cannot depend on the crate that it is in.
 
 use std::{
     collections::BTreeMap,
@@ -13,9 +13,13 @@ use std::{
 
 use health_core::rt::{Sleep, Timer};
 
-/// Clones show the same time. Whoever moves it wakes those whose time has come.
+/// A [`Timer`] that stands still until it is told to move. Clones show the same time; whoever moves it wakes
+/// those whose time has come.
+///
+/// Its sleeps are as strict as a [`Sleep`] may be: polling one that has completed panics, unless it was
+/// reset.
 #[derive(Clone, Debug)]
-pub(crate) struct ManualTimer(Arc<Mutex<Clock>>);
+pub struct ManualTimer(Arc<Mutex<Clock>>);
 
 #[derive(Debug)]
 struct Clock {
@@ -25,7 +29,6 @@ struct Clock {
     next_sleeper: u64,
 }
 
-/// As strict as a sleep may be: it must not be polled after it has completed, unless it was reset.
 struct ManualSleep {
     timer: ManualTimer,
     deadline: Instant,
@@ -34,16 +37,21 @@ struct ManualSleep {
 }
 
 impl ManualTimer {
-    pub(crate) fn new() -> Self {
+    /// A clock that shows some time.
+    #[must_use]
+    pub fn new() -> Self {
         let (now, sleepers) = (Instant::now(), BTreeMap::new());
         Self(Arc::new(Mutex::new(Clock { now, sleepers, next_sleeper: 0 })))
     }
 
-    pub(crate) fn shared() -> Arc<Self> {
+    /// The same, as the shared object that builders take.
+    #[must_use]
+    pub fn shared() -> Arc<Self> {
         Arc::new(Self::new())
     }
 
-    pub(crate) fn advance(&self, time: Duration) {
+    /// Moves the clock, and wakes those whose time has come.
+    pub fn advance(&self, time: Duration) {
         let mut clock = self.clock();
         clock.now += time;
         let now = clock.now;
@@ -56,18 +64,22 @@ impl ManualTimer {
         due.into_values().for_each(|(_, waker)| waker.wake());
     }
 
-    /// Moves past every deadline that a header can state, 99999999 hours being the latest.
-    pub(crate) fn pass_every_deadline(&self) {
-        self.advance(Duration::from_secs(100_000_000 * 3_600));
-    }
-
-    /// When the first sleeper is to be woken.
-    pub(crate) fn next_deadline(&self) -> Option<Instant> {
-        self.clock().sleepers.values().map(|(deadline, _)| *deadline).min()
+    /// When the first one is to be woken of those who sleep.
+    #[must_use]
+    pub fn next_deadline(&self) -> Option<Instant> {
+        let clock = self.clock();
+        let deadlines = clock.sleepers.values().map(|(deadline, _)| *deadline);
+        deadlines.filter(|deadline| *deadline > clock.now).min()
     }
 
     fn clock(&self) -> MutexGuard<'_, Clock> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Default for ManualTimer {
+    fn default() -> Self {
+        Self::new()
     }
 }
 
