@@ -80,6 +80,8 @@ impl StallDetectorBuilder {
     /// Answers GET and HEAD of `/livez` on this address, from threads of the detector's own: 200 `ok`, or
     /// 503 with the [stalls](crate::Stall), one a line.
     ///
+    /// A kubelet asks from outside of the pod, so listen on the pod's address or on `0.0.0.0`.
+    ///
     /// It tells of the executors alone. What else liveness depends on is told by the server's own probe,
     /// when it is not stalled.
     ///

@@ -11,11 +11,16 @@ mod ask;
 use std::{
     io::Read as _,
     net::{SocketAddr, TcpListener, TcpStream},
-    sync::{Arc, mpsc},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+        mpsc,
+    },
     thread,
     time::Duration,
 };
 
+use actix_web::{App, HttpServer, web};
 use ask::{ask, until, within};
 use futures_lite::StreamExt as _;
 use health_core::{
@@ -23,7 +28,7 @@ use health_core::{
     ServingStatus::{NotServing, Serving},
     http::HealthService,
 };
-use health_stall::{Executor, StallDetector, executor};
+use health_stall::{Executor, Ping, StallDetector, executor};
 use health_tokio::TokioTimer;
 
 type Job = Box<dyn FnOnce() + Send>;
@@ -266,5 +271,56 @@ fn an_actix_arbiter() {
     let run = |job: Job| assert!(arbiter.spawn_fn(job));
     blocked_and_released(pinged, 1, run, || {});
     system.stop();
+    thread.join().unwrap();
+}
+
+#[test]
+fn each_worker_of_an_actix_server() {
+    let health = Registry::new();
+    let detector = detector(&health, executor("main", Ping::answer));
+    let (block, mut jobs) = Block::new(1);
+    let job = Arc::new(Mutex::new(jobs.pop()));
+    let (ready, started) = mpsc::channel();
+    let executors = detector.executors();
+    let thread = thread::spawn(move || {
+        let workers = Arc::new(AtomicUsize::new(0));
+        let app = move || {
+            let name = format!("worker {}", workers.fetch_add(1, Ordering::Relaxed));
+            let handle = tokio::runtime::Handle::current();
+            executors.add(executor(name, move |ping| drop(handle.spawn(ping)))).unwrap();
+            let job = Arc::clone(&job);
+            let block = move || {
+                let job = job.lock().unwrap().take();
+                job.into_iter().for_each(|job| job());
+                async { "released" }
+            };
+            App::new().route("/livez", web::get().to(block))
+        };
+        let server = HttpServer::new(app).workers(2).disable_signals();
+        let server = server.bind("127.0.0.1:0").unwrap();
+        let addr = server.addrs()[0];
+        actix_rt::System::new().block_on(async {
+            let server = server.run();
+            ready.send((addr, server.handle())).unwrap();
+            server.await.unwrap();
+        });
+    });
+    let (addr, server) = started.recv().unwrap();
+    let mut greet = health.watch(GREET).unwrap();
+    while health.conditions(GREET).len() < 3 {
+        thread::yield_now();
+    }
+    until(&mut greet, Serving);
+
+    let blocked = thread::spawn(move || ask(addr, "GET"));
+    block.wait_until_blocked();
+    until(&mut greet, NotServing);
+    let told = ask(detector.local_addr().unwrap(), "GET");
+    assert!(told.0 == 503 && told.1.starts_with("executor worker "), "{told:?}");
+    assert_eq!(detector.stalls().len(), 1, "the other worker goes on");
+    drop(block);
+    until(&mut greet, Serving);
+    assert_eq!(blocked.join().unwrap(), (200, "released".to_owned()));
+    within(server.stop(false));
     thread.join().unwrap();
 }
