@@ -74,6 +74,17 @@ fn a_request_that_is_too_long_or_none_is_refused_readably() {
 }
 
 #[test]
+fn a_peer_may_go_on_sending_when_it_is_answered_already() {
+    let (_detector, addr) = detector();
+    let mut stream = connect(addr);
+    send(&mut stream, b"POST /livez HTTP/1.1\r\nhost: test\r\ncontent-length: 20000\r\n\r\n");
+    assert_eq!(stream.peek(&mut [0]).unwrap(), 1, "the answer is there");
+    // A socket that was closed would reset the connection at the first piece, and the answer be lost.
+    (0..20).for_each(|_| send(&mut stream, &[b'z'; 1000]));
+    assert_eq!(reply(&mut stream).0, 405);
+}
+
+#[test]
 fn a_peer_that_sends_without_end_is_cut_off() {
     let (_detector, addr) = detector();
     let mut stream = connect(addr);
