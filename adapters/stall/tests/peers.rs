@@ -78,10 +78,10 @@ fn a_peer_may_go_on_sending_when_it_is_answered_already() {
     let (_detector, addr) = detector();
     let mut stream = connect(addr);
     send(&mut stream, b"POST /livez HTTP/1.1\r\nhost: test\r\ncontent-length: 20000\r\n\r\n");
-    assert_eq!(stream.peek(&mut [0]).unwrap(), 1, "the answer is there");
-    // A socket that was closed would reset the connection at the first piece, and the answer be lost.
-    (0..20).for_each(|_| send(&mut stream, &[b'z'; 1000]));
     assert_eq!(reply(&mut stream).0, 405);
+    // A socket that was closed with this still to come would reset the connection at the first piece: off
+    // loopback, that may overtake the answer.
+    (0..20).for_each(|_| send(&mut stream, &[b'z'; 1000]));
 }
 
 #[test]
