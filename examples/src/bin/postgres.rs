@@ -29,7 +29,8 @@ use hyper::service::service_fn;
 /// each change of the status and the reason for it.
 ///
 /// The service is NOT_SERVING at the latest period x failure-threshold + timeout after the database
-/// stopped to answer, but for the jitter of a tenth of the period, and SERVING with the first answer.
+/// stopped answering, and SERVING again a period after it answers; the jitter adds a tenth of a period
+/// to either.
 #[derive(Debug, Parser)]
 struct Options {
     /// The database: postgres://USER:PASSWORD@HOST:PORT/DATABASE.

@@ -17,10 +17,13 @@ SCRIPT = Path(__file__).parent.parent / "lib" / "postgres.sh"
 LINE_SECONDS = 20
 
 PERIOD = 0.5
+JITTER = PERIOD / 10
 TIMEOUT = 0.4
 FAILURE_THRESHOLD = 3
-# What the example promises in its --help, and a busy machine's slack.
-AT_MOST = PERIOD * FAILURE_THRESHOLD + TIMEOUT
+# What the example promises in its --help: how long until it fails, and until it is back.
+DOWN_SECONDS = PERIOD * FAILURE_THRESHOLD + JITTER + TIMEOUT
+UP_SECONDS = PERIOD + JITTER
+# What a busy machine may add.
 SLACK = 0.3
 
 
