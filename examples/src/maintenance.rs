@@ -2,21 +2,21 @@
 //!
 //! An operator's `touch` takes the service out of the rotation and `rm` brings it back; nobody has to
 //! be able to reach the process. Whatever a status follows, a queue's length or a database's answer,
-//! the shape is the same: a task that looks, and calls [`Registry::set`].
+//! the shape is the same: a condition, and a monitor that evaluates it. For this one in earnest, with a
+//! reason in the file and without a condition, there is `health_conditions::HoldFile`.
 
 use std::{
-    convert::Infallible,
+    future::ready,
     io,
     path::{Path, PathBuf},
-    time::Duration,
 };
 
-use health_core::{Registry, ServingStatus};
+use health_core::{
+    Reason,
+    condition::{Condition, Local},
+};
 use tempfile::TempDir;
-use tokio::{fs, time};
-
-/// How long a change of the file may go unnoticed.
-const PERIOD: Duration = Duration::from_millis(100);
+use tokio::fs;
 
 /// A file that says, by being there, that the service is in maintenance.
 ///
@@ -62,25 +62,20 @@ impl MaintenanceFile {
         fs::remove_file(&self.path).await
     }
 
-    /// Keeps the status of `service` true to the file, for as long as the future is polled.
-    pub fn drive(
-        &self,
-        health: &Registry,
-        service: &'static str,
-    ) -> impl Future<Output = Infallible> + Send + use<> {
-        let (path, health) = (self.path.clone(), health.clone());
-        async move {
-            let mut clock = time::interval(PERIOD);
-            loop {
-                clock.tick().await;
-                // Where the file cannot be looked for, nobody knows: that is not SERVING.
-                let status = match fs::try_exists(&path).await {
-                    Ok(false) => ServingStatus::Serving,
-                    Ok(true) | Err(_) => ServingStatus::NotServing,
-                };
-                // Costs nothing where nothing changed: only a change wakes a watcher.
-                health.set(service, status);
-            }
-        }
+    /// The condition that the file is not there.
+    #[must_use]
+    pub fn condition(&self) -> Local<impl Condition + use<>> {
+        let path = self.path.clone();
+        // Asked on the spot: the file is in the machine's own temporary directory. One that may be on a
+        // share belongs on another thread.
+        Local::new("maintenance", move || ready(absent(&path)))
     }
+}
+
+/// Where the file cannot be looked for, nobody knows: that is a failure too.
+fn absent(path: &Path) -> Result<(), Reason> {
+    if path.try_exists()? {
+        return Err(Reason::new(format!("{} is there", path.display())));
+    }
+    Ok(())
 }

@@ -15,7 +15,11 @@ use std::{
 
 use anyhow::Context as _;
 use clap::Parser;
-use health_core::{Registry, ServingStatus, http::HealthService};
+use health_core::{
+    Registry, ServingStatus,
+    condition::{Monitor, every},
+    http::HealthService,
+};
 use health_examples::{
     greet::{self, SERVICE},
     grpc::{HealthClient, Statuses},
@@ -62,9 +66,16 @@ async fn run(options: Options) -> anyhow::Result<()> {
     let listener = listen(&options.listen).await?;
     let listening = listener.local_addr()?;
 
-    // What the server says of itself. "", the server as a whole, is SERVING from the start.
+    // What the server says of itself. "", the server as a whole, is SERVING from the start; the service
+    // is once its condition has passed, and as long as it does: a file must not be there.
     let health = Registry::new();
-    health.set(SERVICE, ServingStatus::Serving);
+    let maintenance = MaintenanceFile::in_temporary_directory()?;
+    let config = every(PERIOD).failure_threshold(1).max_age(MAX_AGE);
+    let monitor = Monitor::builder(&health, TokioTimer::shared())
+        .condition(SERVICE, maintenance.condition(), config)
+        .build()?;
+    monitor.refresh().await;
+    tokio::spawn(monitor.run());
 
     // The health paths are answered beside the application, on its port.
     let service = HealthHyper::beside(
@@ -75,10 +86,6 @@ async fn run(options: Options) -> anyhow::Result<()> {
     let server = health_hyper::serve_with(listener, service).with_graceful_shutdown(stop);
     let server = tokio::spawn(server.into_future());
     println!("{SERVICE} and its health are served on {listening}.");
-
-    // From here on the status is no longer a claim: it follows a file.
-    let maintenance = MaintenanceFile::in_temporary_directory()?;
-    tokio::spawn(maintenance.drive(&health, SERVICE));
 
     let address = dialable(listening);
     let statuses = tokio::select! {
@@ -183,4 +190,8 @@ fn dialable(listening: SocketAddr) -> SocketAddr {
     SocketAddr::new(ip, listening.port())
 }
 
+/// How long a change of the file may go unnoticed.
+const PERIOD: Duration = Duration::from_millis(100);
+/// On a machine so busy that this program stands still for three periods, the status is to stay.
+const MAX_AGE: Duration = Duration::from_secs(5);
 const QUESTION: &str = r#"{"service":"greet.GreetService"}"#;
