@@ -1,6 +1,7 @@
 //! A drain, step by step, on a clock that moves when it is told to.
 
-#[path = "properties/timer.rs"]
+#[path = "../../adapters/test/src/timer.rs"]
+#[allow(dead_code, unreachable_pub, reason = "it is what the users of health-test get")]
 mod timer;
 
 use std::future::{Future, pending};

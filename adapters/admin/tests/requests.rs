@@ -2,9 +2,6 @@
 
 #![expect(clippy::unwrap_used, reason = "a step that fails is a test that fails")]
 
-#[path = "../../../core/tests/properties/timer.rs"]
-mod timer;
-
 use std::{
     pin::{Pin, pin},
     sync::Arc,
@@ -19,11 +16,11 @@ use health_core::{
     Cause, Hold, Reason, Registry,
     ServingStatus::{NotServing, Serving},
 };
+use health_test::ManualTimer;
 use http::{Request, Response, StatusCode, header};
 use http_body::Frame;
 use http_body_util::{BodyExt, Full};
 use serde_json::{Value, json};
-use timer::ManualTimer;
 
 const TOKEN: &str = "0123456789abcdef";
 

@@ -10,7 +10,8 @@ mod operations;
 mod random;
 mod refreshing;
 mod scheduling;
-#[path = "../properties/timer.rs"]
+#[path = "../../../adapters/test/src/timer.rs"]
+#[allow(dead_code, unreachable_pub, reason = "it is what the users of health-test get")]
 mod timer;
 mod world;
 
