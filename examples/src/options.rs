@@ -1,9 +1,22 @@
 //! What the options of the programs mean.
 
-use std::time::Duration;
+use std::{process::ExitCode, time::Duration};
 
 use anyhow::Context as _;
 use tokio::net::TcpListener;
+
+/// How a program ends: what went wrong is told on standard error, with its causes.
+#[must_use]
+#[expect(clippy::print_stderr, reason = "where a program tells what went wrong")]
+pub fn exit_code(ended: anyhow::Result<()>) -> ExitCode {
+    match ended {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
 
 /// Listens on `--listen ADDR`.
 ///

@@ -5,11 +5,10 @@
 //! curl 127.0.0.1:20000/metrics
 //! ```
 
-#![expect(clippy::print_stderr, clippy::print_stdout, reason = "the program shows what happens")]
+#![expect(clippy::print_stdout, reason = "the program shows what happens")]
 
 use std::{convert::Infallible, io, net::SocketAddr, process::ExitCode, sync::Arc, time::Duration};
 
-use anyhow::Context as _;
 use bytes::Bytes;
 use clap::Parser;
 use futures_util::StreamExt as _;
@@ -20,6 +19,7 @@ use health_core::{
 };
 use health_examples::{
     greet::SERVICE,
+    options::{exit_code, listen},
     scrape::{METRICS, scrape},
 };
 use health_hyper::HealthHyper;
@@ -28,7 +28,7 @@ use health_tokio::{TokioTimer, drain, terminated};
 use http_body_util::Full;
 use hyper::{Request, Response, StatusCode, body::Incoming, header, service::service_fn};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpStream;
 
 /// Serves the health of greet.GreetService and, at /metrics, its metrics for Prometheus, on one port.
 /// The service is SERVING while an upstream can be connected to.
@@ -49,19 +49,11 @@ struct Options {
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    match run(Options::parse()).await {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error:#}");
-            ExitCode::FAILURE
-        }
-    }
+    exit_code(run(Options::parse()).await)
 }
 
 async fn run(options: Options) -> anyhow::Result<()> {
-    let listener = TcpListener::bind(&options.listen).await.with_context(|| {
-        format!("cannot listen on {}; --listen 127.0.0.1:0 takes a free port", options.listen)
-    })?;
+    let listener = listen(&options.listen).await?;
     let address = listener.local_addr()?;
 
     // The recorder first: what is described before there is one, nobody learns of.

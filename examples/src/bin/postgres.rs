@@ -4,7 +4,7 @@
 //! cargo run -p health-examples --bin postgres -- --database postgres://postgres@127.0.0.1/postgres
 //! ```
 
-#![expect(clippy::print_stderr, clippy::print_stdout, reason = "the program shows what happens")]
+#![expect(clippy::print_stdout, reason = "the program shows what happens")]
 
 use std::{num::NonZeroUsize, process::ExitCode, time::Duration};
 
@@ -19,7 +19,7 @@ use health_core::{
 };
 use health_examples::{
     greet::{self, SERVICE},
-    options::{listen, seconds},
+    options::{exit_code, listen, seconds},
 };
 use health_hyper::HealthHyper;
 use health_tokio::{TokioTimer, drain, terminated};
@@ -56,13 +56,7 @@ struct Options {
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    match run(Options::parse()).await {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error:#}");
-            ExitCode::FAILURE
-        }
-    }
+    exit_code(run(Options::parse()).await)
 }
 
 async fn run(options: Options) -> anyhow::Result<()> {

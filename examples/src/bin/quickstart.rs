@@ -5,9 +5,10 @@
 //! cargo run --release -p health-examples
 //! ```
 
-#![expect(clippy::print_stderr, clippy::print_stdout, reason = "the program shows what happens")]
+#![expect(clippy::print_stdout, reason = "the program shows what happens")]
 
 use std::{
+    io,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     process::ExitCode,
     time::Duration,
@@ -25,10 +26,10 @@ use health_examples::{
     grpc::{HealthClient, Statuses},
     json,
     maintenance::MaintenanceFile,
-    options::{listen, seconds},
+    options::{exit_code, listen, seconds},
 };
 use health_hyper::HealthHyper;
-use health_tokio::{TokioTimer, drain, terminated};
+use health_tokio::{Drain, Receipt, TokioTimer, terminated};
 use hyper::service::service_fn;
 
 /// Serves greet.GreetService and its health (grpc.health.v1.Health) on one port, shows what a client
@@ -53,13 +54,7 @@ struct Options {
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    match run(Options::parse()).await {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error:#}");
-            ExitCode::FAILURE
-        }
-    }
+    exit_code(run(Options::parse()).await)
 }
 
 async fn run(options: Options) -> anyhow::Result<()> {
@@ -82,15 +77,16 @@ async fn run(options: Options) -> anyhow::Result<()> {
         HealthService::new(&health, TokioTimer::shared()),
         service_fn(greet::answer),
     );
-    let stop = drain(&health, options.grace, told_to_stop(options.grace));
-    let server = health_hyper::serve_with(listener, service).with_graceful_shutdown(stop);
-    let server = tokio::spawn(server.into_future());
+    let server = health_hyper::serve_with(listener, service);
+    let drain = Drain::new(&health, TokioTimer::shared()).lame_duck(options.grace);
+    let asked = told_to_stop(options.grace);
+    let server = tokio::spawn(drain.run(asked, |stop| server.with_graceful_shutdown(stop)));
     println!("{SERVICE} and its health are served on {listening}.");
 
     let address = dialable(listening);
     let statuses = tokio::select! {
         statuses = demonstrate(address, &maintenance) => statuses.context("the demonstration failed")?,
-        () = terminated() => return Ok(server.await??),
+        () = terminated() => return ended(server.await?),
     };
     if options.once {
         return Ok(());
@@ -98,8 +94,15 @@ async fn run(options: Options) -> anyhow::Result<()> {
     invite(address, &maintenance);
     let watcher = tokio::spawn(print_all(statuses));
 
-    server.await??;
+    let drained = server.await?;
     watcher.await?;
+    ended(drained)
+}
+
+/// What the server returned, and what its drain was like.
+fn ended((served, receipt): (Option<io::Result<()>>, Receipt)) -> anyhow::Result<()> {
+    served.transpose()?;
+    println!("{receipt}");
     println!("Stopped.");
     Ok(())
 }
@@ -177,7 +180,7 @@ fn print_status(status: ServingStatus) {
 /// Resolves when somebody wants the program to end.
 async fn told_to_stop(grace: Duration) {
     terminated().await;
-    println!("\nDraining: NOT_SERVING from now on; in {grace:?} the Watch streams end.");
+    println!("\nDraining: NOT_SERVING from now on; in {grace:?} at most the Watch streams end.");
 }
 
 /// An address at which this machine reaches `listening`: 0.0.0.0 is not one to send anything to.
