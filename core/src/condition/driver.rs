@@ -256,14 +256,14 @@ impl Drop for Driver {
     /// A dead monitor must not report SERVING for ever. Before the conditions are dropped, which is user
     /// code.
     fn drop(&mut self) {
+        for member in self.members.values() {
+            self.registry.abandon(member.key, DROPPED);
+        }
         self.commands.close();
         while let Ok(command) = self.commands.try_recv() {
             if let Command::Add(recruit) = command {
                 self.registry.abandon(recruit.member.key, DROPPED);
             }
-        }
-        for member in self.members.values() {
-            self.registry.abandon(member.key, DROPPED);
         }
     }
 }

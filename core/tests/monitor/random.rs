@@ -17,8 +17,8 @@ fn behaviour() -> impl Strategy<Value = Behaviour> {
 prop_compose! {
     fn settings()(
         service: bool,
-        period in 0..2_000_u16,
-        timeout in 0..2_000_u16,
+        period in 0..1_000_u16,
+        timeout in 0..1_000_u16,
         delay: u8,
         jitter: u8,
         failures: u8,
@@ -35,8 +35,8 @@ fn operation() -> impl Strategy<Value = Operation> {
         1 => any::<u8>().prop_map(Operation::Remove),
         2 => (any::<u8>(), behaviour()).prop_map(|(at, does)| Operation::Behave(at, does)),
         3 => any::<u8>().prop_map(Operation::Finish),
-        6 => (0..5_000_u16).prop_map(Operation::Pass),
-        2 => (0..5_000_u16).prop_map(Operation::Stall),
+        6 => (0..2_500_u16).prop_map(Operation::Pass),
+        2 => (0..2_500_u16).prop_map(Operation::Stall),
         1 => Just(Operation::Poll),
     ]
 }
