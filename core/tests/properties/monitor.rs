@@ -83,7 +83,7 @@ pub(crate) fn run(operations: &[Operation]) {
         world.judge();
     }
     world.catch_up();
-    if operations.len() % 2 == 0 {
+    if operations.len().is_multiple_of(2) {
         world.go_stale();
     }
     world.drop_monitor();
