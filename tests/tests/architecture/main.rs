@@ -38,11 +38,14 @@ fn packages() -> Vec<Package> {
 fn may_use(name: &str, other: &str) -> bool {
     const BELOW_ADAPTERS: [&str; 3] = ["health-proto", "health-core", "health-tokio"];
     match name {
-        "health-proto" => false,
+        "health-proto" | "health-tls" => false,
         "health-core" => other == "health-proto",
         "health-tokio" => ["health-proto", "health-core"].contains(&other),
         "health-balance" | "health-probe" => {
             BELOW_ADAPTERS.contains(&other) || other == "health-client"
+        }
+        "health-actix-web" | "health-hyper" | "health-tonic" => {
+            BELOW_ADAPTERS.contains(&other) || other == "health-tls"
         }
         "health-examples" | "health-conformance" => true,
         _ => BELOW_ADAPTERS.contains(&other),
