@@ -1,7 +1,6 @@
 //! A server under test: health through one adapter, steered by JSON lines on standard input.
 
 mod actix_web;
-mod attentive;
 mod command;
 mod greeter;
 mod hyper;

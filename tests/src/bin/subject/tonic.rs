@@ -4,17 +4,14 @@ use std::io;
 use std::net::TcpListener;
 use std::time::Duration;
 
-use futures_util::TryStreamExt as _;
-use health_tonic::HealthRoutes;
+use health_tonic::{HealthRoutes, incoming};
 use http::Request;
 use tonic::body::Body;
 use tonic::service::Routes;
 use tonic::transport::Server;
-use tonic::transport::server::TcpIncoming;
 use tower::service_fn;
 use tower_service::Service as _;
 
-use crate::attentive::Attentive;
 use crate::server::{self, Site};
 
 pub(crate) fn start(listener: TcpListener, site: Site) -> io::Result<()> {
@@ -23,8 +20,6 @@ pub(crate) fn start(listener: TcpListener, site: Site) -> io::Result<()> {
 
 async fn serve(listener: tokio::net::TcpListener, site: Site) -> io::Result<()> {
     const STREAMS: u32 = 1000;
-    let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
-    let incoming = incoming.map_ok(Attentive::new);
     // What wire.md asks of a server for Watch, and tonic leaves at hyper's defaults.
     let server = Server::builder()
         .accept_http1(true)
@@ -33,7 +28,7 @@ async fn serve(listener: tokio::net::TcpListener, site: Site) -> io::Result<()> 
         .http2_max_local_error_reset_streams(Some(1024))
         .http2_keepalive_interval(Some(Duration::from_secs(20)));
     let service = service_fn(move |request: Request<Body>| routes(&site).call(request));
-    let served = server.serve_with_incoming(service, incoming).await;
+    let served = server.serve_with_incoming(service, incoming(listener)).await;
     served.map_err(io::Error::other)
 }
 
