@@ -1,17 +1,17 @@
 //! The accept loop and its end.
 
-use std::{error::Error, future::pending, io, pin::Pin, sync::Arc, time::Duration};
+use std::{error::Error, future::pending, io, pin::Pin, time::Duration};
 
-use futures_util::{FutureExt, future::select};
+use futures_util::future::select;
 use health_core::http::HealthService;
 use hyper::server::conn::{http1, http2};
 use hyper::{Request, Response, body::Body, body::Incoming, service::Service};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use socket2::{SockRef, TcpKeepalive};
-use tokio::{net::TcpListener, sync::Semaphore, sync::watch, time::sleep, time::timeout};
-use tracing::warn;
+use tokio::{net::TcpListener, sync::Semaphore, sync::watch, time::timeout};
 
-use crate::{HealthHyper, connection};
+use crate::HealthHyper;
+use crate::connection::{Connection, Protocols};
 
 pub(crate) type BoxError = Box<dyn Error + Send + Sync>;
 
@@ -86,11 +86,9 @@ pub fn serve_with<S>(listener: TcpListener, service: S) -> Serve<S> {
     Serve {
         listener,
         service,
-        http1,
-        http2,
+        protocols: Protocols { http1, http2, header_limit: Duration::from_secs(10) },
         signal: Box::pin(pending()),
-        header_limit: Duration::from_secs(10),
-        slots: Arc::new(Semaphore::new(Semaphore::MAX_PERMITS)),
+        max_connections: Semaphore::MAX_PERMITS,
         shutdown_timeout: Duration::from_secs(5),
     }
     .idle_timeout(Duration::from_secs(75))
@@ -117,11 +115,9 @@ pub fn serve_with<S>(listener: TcpListener, service: S) -> Serve<S> {
 pub struct Serve<S> {
     listener: TcpListener,
     service: S,
-    http1: http1::Builder,
-    http2: http2::Builder<TokioExecutor>,
+    protocols: Protocols,
     signal: Pin<Box<dyn Future<Output = ()> + Send>>,
-    header_limit: Duration,
-    slots: Arc<Semaphore>,
+    max_connections: usize,
     shutdown_timeout: Duration,
 }
 
@@ -148,7 +144,7 @@ impl<S> Serve<S> {
     /// How many connections are served at a time; further ones wait in the listener's backlog. Unlimited
     /// unless set.
     pub fn max_connections(mut self, connections: usize) -> Self {
-        self.slots = Arc::new(Semaphore::new(connections.min(Semaphore::MAX_PERMITS)));
+        self.max_connections = connections.min(Semaphore::MAX_PERMITS);
         self
     }
 
@@ -158,21 +154,21 @@ impl<S> Serve<S> {
         // Whoever may open so many may cancel so many at once. What was reset before it was handled stays
         // bounded (CVE-2023-44487).
         let resets = streams as usize;
-        self.http2.max_concurrent_streams(streams);
-        self.http2.max_pending_accept_reset_streams(resets);
+        let http2 = &mut self.protocols.http2;
+        http2.max_concurrent_streams(streams).max_pending_accept_reset_streams(resets);
         self
     }
 
     /// How long a peer may take for the HTTP/2 preface or a first HTTP/1.1 header block. 10 s unless set.
     pub fn header_read_timeout(mut self, timeout: Duration) -> Self {
-        self.header_limit = timeout;
+        self.protocols.header_limit = timeout;
         self
     }
 
     /// How long an HTTP/1.1 connection may take from one answer to the end of the next header block. 75 s
     /// unless set: longer than the 60 s of common load balancers, which must be the first to close.
     pub fn idle_timeout(mut self, timeout: Duration) -> Self {
-        self.http1.header_read_timeout(timeout);
+        self.protocols.http1.header_read_timeout(timeout);
         self
     }
 
@@ -182,7 +178,8 @@ impl<S> Serve<S> {
     /// It also ends a peer that is stuck inside a frame or a header block, for that one cannot answer.
     /// hyper's bookkeeping for it makes a Check 4 % dearer (`tests/benches/instructions.sh`).
     pub fn http2_ping_interval(mut self, interval: Duration) -> Self {
-        self.http2.keep_alive_interval(interval).keep_alive_timeout(interval);
+        let http2 = &mut self.protocols.http2;
+        http2.keep_alive_interval(interval).keep_alive_timeout(interval);
         self
     }
 }
@@ -198,26 +195,9 @@ where
 
     fn into_future(self) -> Self::IntoFuture {
         let (stop, stopping) = watch::channel(false);
-        let accepting = async move {
-            loop {
-                let slot = Arc::clone(&self.slots).acquire_owned().await;
-                let accepted = self.listener.accept().await;
-                let accepted = accepted.inspect_err(|error| warn!(%error, "cannot accept"));
-                let Ok((stream, _)) = accepted else {
-                    // The way out of most failures, such as too many open files, is that a connection
-                    // ends.
-                    sleep(Duration::from_millis(500)).await;
-                    continue;
-                };
-                let (http1, http2) = (self.http1.clone(), self.http2.clone());
-                let (service, beside) = (self.service.clone(), self.service.clone());
-                let http1 = move |io| http1.serve_connection(io, service);
-                let http2 = move |io| http2.serve_connection(io, beside);
-                let run =
-                    connection::run(stream, http1, http2, self.header_limit, stopping.clone());
-                tokio::spawn(run.map(|()| drop(slot)));
-            }
-        };
+        let Self { listener, protocols, service, max_connections, .. } = self;
+        let connection = Connection { protocols, service, stop: stopping };
+        let accepting = connection.accept(listener, max_connections);
         Box::pin(async move {
             // Dropping what accepts closes the listener.
             drop(select(Box::pin(accepting), self.signal).await);
