@@ -10,12 +10,14 @@ use std::{future::pending, future::poll_fn, io, io::Cursor, pin::Pin, pin::pin, 
 
 use bytes::BytesMut;
 use futures_util::FutureExt;
+#[cfg(feature = "tls")]
+use health_tls::Tls;
 use hyper::server::conn::{http1, http2};
 use hyper::{Request, Response, body::Body, body::Incoming, service::Service};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::graceful::GracefulConnection;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, Interest, ReadBuf, copy, join, sink};
-use tokio::net::{TcpListener, TcpStream, tcp::OwnedReadHalf};
+use tokio::net::{TcpListener, TcpStream, tcp::OwnedReadHalf, tcp::OwnedWriteHalf};
 use tokio::sync::{Semaphore, watch::Receiver, watch::error::RecvError};
 use tokio::time::{sleep, timeout};
 use tracing::warn;
@@ -28,6 +30,13 @@ pub(crate) struct Protocols {
     pub(crate) http1: http1::Builder,
     pub(crate) http2: http2::Builder<TokioExecutor>,
     pub(crate) header_limit: Duration,
+}
+
+/// How connections begin.
+pub(crate) enum Entrance {
+    Plaintext,
+    #[cfg(feature = "tls")]
+    Tls(Tls),
 }
 
 /// A connection to come. Each that comes is served by a clone.
@@ -47,7 +56,12 @@ where
     B: Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
 {
     /// Serves what connects to `listener`, as many connections at a time as given. Never completes.
-    pub(crate) async fn accept(self, listener: TcpListener, max_connections: usize) {
+    pub(crate) async fn accept(
+        self,
+        listener: TcpListener,
+        entrance: Entrance,
+        max_connections: usize,
+    ) {
         let slots = Arc::new(Semaphore::new(max_connections));
         loop {
             let slot = Arc::clone(&slots).acquire_owned().await;
@@ -58,21 +72,38 @@ where
                 sleep(Duration::from_millis(500)).await;
                 continue;
             };
-            tokio::spawn(self.clone().serve(stream).map(|()| drop(slot)));
+            let (connection, free) = (self.clone(), |()| drop(slot));
+            match &entrance {
+                Entrance::Plaintext => tokio::spawn(connection.serve(stream).map(free)),
+                #[cfg(feature = "tls")]
+                Entrance::Tls(tls) => {
+                    tokio::spawn(connection.serve_tls(tls.clone(), stream).map(free))
+                }
+            };
         }
     }
 
     /// Serves `stream` until the peer, a limit or the stop ends it.
     async fn serve(self, stream: TcpStream) {
-        // An answer is small and whole. Not worth refusing a connection for.
-        let _ = stream.set_nodelay(true);
-        let (inbound, outbound) = stream.into_split();
-        let inbound = Inbound(Arc::new(Mutex::new(inbound)));
-        self.run(inbound.clone(), inbound, outbound).await;
+        let (inbound, outbound) = sides(stream);
+        self.run(inbound.clone(), inbound, outbound, None).await;
     }
 
-    /// `reader` is what is read of `inbound`.
-    async fn run<R, W>(self, inbound: Inbound, mut reader: R, writer: W)
+    #[cfg(feature = "tls")]
+    async fn serve_tls(mut self, tls: Tls, stream: TcpStream) {
+        let (inbound, outbound) = sides(stream);
+        let accepted = tokio::select! {
+            accepted = tls.accept(join(inbound.clone(), outbound)) => accepted,
+            _ = self.stop.changed() => return,
+        };
+        let Ok(stream) = accepted else { return };
+        let is_http2 = stream.get_ref().1.alpn_protocol().map(|name| name == b"h2");
+        let (reader, writer) = tokio::io::split(stream);
+        self.run(inbound, reader, writer, is_http2).await;
+    }
+
+    /// `reader` is what is read of `inbound`. Without an agreement on HTTP/2, the first bytes decide.
+    async fn run<R, W>(self, inbound: Inbound, mut reader: R, writer: W, is_http2: Option<bool>)
     where
         R: AsyncRead + Send + Unpin + 'static,
         W: AsyncWrite + Send + Unpin + 'static,
@@ -83,7 +114,7 @@ where
             _ = stop.changed() => return,
         };
         let Ok(Ok(beginning)) = beginning else { return };
-        let is_http2 = beginning.starts_with(PREFACE);
+        let is_http2 = is_http2.unwrap_or_else(|| beginning.starts_with(PREFACE));
         let io = TokioIo::new(join(Cursor::new(beginning).chain(reader), writer));
         let ended = if is_http2 {
             let connection = protocols.http2.serve_connection(io, service);
@@ -130,6 +161,13 @@ fn changed(stop: &mut Receiver<bool>) -> impl Future<Output = Result<(), RecvErr
         Ok(false) if replace(&mut asked, true) => Poll::Pending,
         _ => changed.as_mut().poll(cx),
     })
+}
+
+fn sides(stream: TcpStream) -> (Inbound, OwnedWriteHalf) {
+    // An answer is small and whole. Not worth refusing a connection for.
+    let _ = stream.set_nodelay(true);
+    let (inbound, outbound) = stream.into_split();
+    (Inbound(Arc::new(Mutex::new(inbound))), outbound)
 }
 
 /// The receiving side of a connection, shared by hyper and the task of the connection. The lock is never

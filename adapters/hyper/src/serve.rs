@@ -2,8 +2,10 @@
 
 use std::{error::Error, future::pending, io, pin::Pin, time::Duration};
 
-use futures_util::future::select;
+use futures_util::future::{join, join_all, select};
 use health_core::http::HealthService;
+#[cfg(feature = "tls")]
+use health_tls::Tls;
 use hyper::server::conn::{http1, http2};
 use hyper::{Request, Response, body::Body, body::Incoming, service::Service};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
@@ -11,7 +13,7 @@ use socket2::{SockRef, TcpKeepalive};
 use tokio::{net::TcpListener, sync::Semaphore, sync::watch, time::timeout};
 
 use crate::HealthHyper;
-use crate::connection::{Connection, Protocols};
+use crate::connection::{Connection, Entrance, Protocols};
 
 pub(crate) type BoxError = Box<dyn Error + Send + Sync>;
 
@@ -70,9 +72,7 @@ pub fn serve(listener: TcpListener, service: HealthService) -> Serve<HealthHyper
 /// # }
 /// ```
 pub fn serve_with<S>(listener: TcpListener, service: S) -> Serve<S> {
-    // Accepted sockets inherit it: a peer whose host is gone watches no longer for ever.
-    let keep_alive = TcpKeepalive::new().with_time(Duration::from_secs(20));
-    let _ = SockRef::from(&listener).set_tcp_keepalive(&keep_alive);
+    keep_alive(&listener);
     let mut http1 = http1::Builder::new();
     http1.timer(TokioTimer::new()).half_close(true);
     // The longest legitimate header block has a message of 16 KiB in the query of a Connect GET.
@@ -85,6 +85,8 @@ pub fn serve_with<S>(listener: TcpListener, service: S) -> Serve<S> {
     http2.max_send_buf_size(16 * 1024);
     Serve {
         listener,
+        entrance: Entrance::Plaintext,
+        health: Vec::new(),
         service,
         protocols: Protocols { http1, http2, header_limit: Duration::from_secs(10) },
         signal: Box::pin(pending()),
@@ -114,6 +116,9 @@ pub fn serve_with<S>(listener: TcpListener, service: S) -> Serve<S> {
 #[must_use = "a server does nothing unless it is awaited"]
 pub struct Serve<S> {
     listener: TcpListener,
+    entrance: Entrance,
+    /// Further listeners, for health alone.
+    health: Vec<(TcpListener, HealthService)>,
     service: S,
     protocols: Protocols,
     signal: Pin<Box<dyn Future<Output = ()> + Send>>,
@@ -135,13 +140,40 @@ impl<S> Serve<S> {
         self
     }
 
+    /// Serves over TLS: HTTP/2 or HTTP/1.1 as ALPN has it, or by the first bytes from a peer without ALPN. The
+    /// limits are the same; those on time begin after the handshake, which has one of its own.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// use health_core::{Registry, http::HealthService};
+    /// use health_tls::Tls;
+    /// use health_tokio::TokioTimer;
+    /// use tokio::net::TcpListener;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> std::io::Result<()> {
+    /// let health = HealthService::new(&Registry::new(), TokioTimer::shared());
+    /// let listener = TcpListener::bind("0.0.0.0:20000").await?;
+    /// health_hyper::serve(listener, health)
+    ///     .tls(Tls::from_pem_files("/etc/tls/tls.crt", "/etc/tls/tls.key")?)
+    ///     .await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[cfg(feature = "tls")]
+    pub fn tls(mut self, tls: Tls) -> Self {
+        self.entrance = Entrance::Tls(tls);
+        self
+    }
+
     /// How long connections may take to finish after the signal; then they are dropped. 5 s unless set.
     pub fn shutdown_timeout(mut self, timeout: Duration) -> Self {
         self.shutdown_timeout = timeout;
         self
     }
 
-    /// How many connections are served at a time; further ones wait in the listener's backlog. Unlimited
+    /// How many connections of one listener are served at a time; further ones wait in its backlog. Unlimited
     /// unless set.
     pub fn max_connections(mut self, connections: usize) -> Self {
         self.max_connections = connections.min(Semaphore::MAX_PERMITS);
@@ -184,6 +216,47 @@ impl<S> Serve<S> {
     }
 }
 
+impl<S> Serve<HealthHyper<S>> {
+    /// Answers for health, and for nothing else, on a further listener in plaintext: for probers that cannot
+    /// present a client certificate or speak TLS, such as the kubelet's gRPC probe. To be bound to the
+    /// loopback interface or to the pod's address. May be called again.
+    ///
+    /// The limits, and the stop, are the same.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// # use std::convert::Infallible;
+    /// use health_core::{Registry, http::HealthService};
+    /// use health_hyper::{HealthHyper, serve_with};
+    /// use health_tokio::TokioTimer;
+    /// # use http::{Request, Response};
+    /// # use http_body_util::Full;
+    /// # use hyper::{body::{Bytes, Incoming}, service::service_fn};
+    /// use tokio::net::TcpListener;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> std::io::Result<()> {
+    /// # let app = service_fn(|_: Request<Incoming>| async {
+    /// #     Ok::<_, Infallible>(Response::new(Full::new(Bytes::from("hello"))))
+    /// # });
+    /// let health = HealthService::new(&Registry::new(), TokioTimer::shared());
+    /// let server = serve_with(TcpListener::bind("0.0.0.0:20000").await?, HealthHyper::beside(health, app));
+    /// # #[cfg(feature = "tls")]
+    /// let tls = health_tls::Tls::builder("tls.crt", "tls.key").client_ca("clients.pem").build()?;
+    /// # #[cfg(feature = "tls")]
+    /// let server = server.tls(tls);
+    /// server.listen_health(TcpListener::bind("127.0.0.1:20001").await?).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn listen_health(mut self, listener: TcpListener) -> Self {
+        keep_alive(&listener);
+        self.health.push((listener, self.service.health().clone()));
+        self
+    }
+}
+
 impl<S: Clone + Send + 'static, B> IntoFuture for Serve<S>
 where
     S: Service<Request<Incoming>, Response = Response<B>, Error: Into<BoxError>>,
@@ -195,15 +268,27 @@ where
 
     fn into_future(self) -> Self::IntoFuture {
         let (stop, stopping) = watch::channel(false);
-        let Self { listener, protocols, service, max_connections, .. } = self;
+        let Self { listener, entrance, health, protocols, service, max_connections, .. } = self;
+        let health = health.into_iter().map(|(listener, health)| {
+            let (protocols, stop) = (protocols.clone(), stopping.clone());
+            let connection = Connection { protocols, service: HealthHyper::new(health), stop };
+            connection.accept(listener, Entrance::Plaintext, max_connections)
+        });
+        let health = join_all(health);
         let connection = Connection { protocols, service, stop: stopping };
-        let accepting = connection.accept(listener, max_connections);
+        let accepting = join(connection.accept(listener, entrance, max_connections), health);
         Box::pin(async move {
-            // Dropping what accepts closes the listener.
+            // Dropping what accepts closes the listeners.
             drop(select(Box::pin(accepting), self.signal).await);
             stop.send_replace(true);
             let _ = timeout(self.shutdown_timeout, stop.closed()).await;
             Ok(())
         })
     }
+}
+
+/// Accepted sockets inherit it: a peer whose host is gone watches no longer for ever.
+fn keep_alive(listener: &TcpListener) {
+    let keep_alive = TcpKeepalive::new().with_time(Duration::from_secs(20));
+    let _ = SockRef::from(listener).set_tcp_keepalive(&keep_alive);
 }

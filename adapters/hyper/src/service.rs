@@ -55,6 +55,10 @@ impl<S> HealthHyper<S> {
     pub const fn beside(health: HealthService, inner: S) -> Self {
         Self { health, inner }
     }
+
+    pub(crate) const fn health(&self) -> &HealthService {
+        &self.health
+    }
 }
 
 impl<B: body::Body<Error: Into<BoxError>>> Service<Request<B>> for HealthHyper {

@@ -165,13 +165,14 @@ fn what_is_impure_is_seen() {
 
 #[test]
 fn adapters_stay_within_their_lines() {
-    // hyper has 70 lines more: half of them name what connections are generic over, plaintext or TLS.
+    // hyper has 80 lines more: TLS, the plaintext port for health beside it, and, for a third of them, the
+    // bounds of what connections are generic over so that plaintext does not pay for TLS.
     // tonic has 125 lines more: its server leaves to its connections that a peer leaves in the middle of an
     // answer, that an accept fails, and TLS.
     // actix-web has 80 lines more than the design gives it: actix-http is on `http` 0.2, and what the
     // design does not count, a peer that leaves and a stop that waits for nobody, is in there.
     const BUDGETS: [(&str, usize); 5] =
-        [("hyper", 320), ("tonic", 275), ("tower", 200), ("tokio", 120), ("actix-web", 480)];
+        [("hyper", 330), ("tonic", 275), ("tower", 200), ("tokio", 120), ("actix-web", 480)];
     let mut counted = 0;
     for (adapter, budget) in BUDGETS {
         let sources = root().join("adapters").join(adapter).join("src");
