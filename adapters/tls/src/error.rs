@@ -18,7 +18,6 @@ use tokio_rustls::rustls::{self, pki_types::pem, server::VerifierBuilderError};
 /// let said = error.to_string();
 /// assert!(said.starts_with("TLS certificate file /nowhere/tls.crt: cannot be read: "), "{said}");
 /// ```
-#[derive(Debug)]
 pub struct TlsError {
     role: Role,
     file: PathBuf,
@@ -26,14 +25,13 @@ pub struct TlsError {
 }
 
 /// What a file is for.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub(crate) enum Role {
     Certificate,
     ClientCa,
     Key,
 }
 
-#[derive(Debug)]
 pub(crate) enum Fault {
     Unreadable(io::Error),
     NotPem(pem::Error),
@@ -56,6 +54,13 @@ impl TlsError {
     #[must_use]
     pub fn file(&self) -> &Path {
         &self.file
+    }
+}
+
+/// As readable as its `Display`: it is what a `main` prints that returns it.
+impl fmt::Debug for TlsError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("TlsError").field(&format_args!("{self}")).finish()
     }
 }
 

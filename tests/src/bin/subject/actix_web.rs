@@ -1,7 +1,6 @@
 //! Health before an actix-web App, through the server of `health_actix_web`.
 
 use std::io;
-use std::net::TcpListener;
 
 use actix_web::body::None as NoBody;
 use actix_web::http::{StatusCode, Version};
@@ -12,9 +11,12 @@ use health_core::http::HealthService;
 use http::header::CONTENT_LENGTH;
 use http_body_util::{BodyExt as _, Empty};
 
-use crate::server::{self, Site};
+use crate::server::{self, Ports, Site};
 
-pub(crate) fn start(listener: TcpListener, Site { state, .. }: Site) -> io::Result<()> {
+pub(crate) fn start(
+    Ports { listener, tls, plain }: Ports,
+    Site { state, .. }: Site,
+) -> io::Result<()> {
     let health = state.clone();
     let app = move || {
         let state = state.clone();
@@ -22,8 +24,15 @@ pub(crate) fn start(listener: TcpListener, Site { state, .. }: Site) -> io::Resu
     };
     server::keep(move || {
         let server = HttpServer::with_service(move || health.service(), app)
-            .server(|server| server.disable_signals())
-            .listen(listener);
+            .server(|server| server.disable_signals());
+        let server = match tls {
+            Some(tls) => server.listen_tls(listener, tls),
+            None => server.listen(listener),
+        };
+        let server = match plain {
+            Some(plain) => server.listen_health(plain),
+            None => server,
+        };
         rt::System::new().block_on(server.run())
     })
 }
