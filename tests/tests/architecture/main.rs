@@ -68,11 +68,11 @@ fn dependencies_point_one_way() {
     }
 }
 
-/// The normal dependencies of health-core, transitive, with these flags for its features.
-fn core_closure(features: &[&str]) -> BTreeSet<String> {
+/// The normal dependencies of a crate, transitive, with these flags for its features.
+fn closure(package: &str, features: &[&str]) -> BTreeSet<String> {
     let output = Command::new(env!("CARGO"))
         .current_dir(root())
-        .args(["tree", "--offline", "-p", "health-core", "-e", "normal"])
+        .args(["tree", "--offline", "-p", package, "-e", "normal"])
         .args(["--prefix", "none", "--format", "{p}"])
         .args(features)
         .output()
@@ -103,7 +103,7 @@ fn the_core_has_no_framework_and_no_runtime() {
         "socket2",
         "futures-executor",
     ];
-    let closure = core_closure(&["--all-features"]);
+    let closure = closure("health-core", &["--all-features"]);
     assert!(closure.contains("http-body"), "the engine is not in {closure:?}");
     for name in REFUSED {
         assert!(!closure.contains(name), "health-core depends on {name}");
@@ -112,12 +112,21 @@ fn the_core_has_no_framework_and_no_runtime() {
 
 #[test]
 fn the_core_without_features_has_no_http_and_no_prost() {
-    let closure = core_closure(&["--no-default-features"]);
+    let closure = closure("health-core", &["--no-default-features"]);
     assert!(closure.contains("futures-core"), "{closure:?}");
     for name in &closure {
         let refused = ["http", "prost", "serde", "base64", "flate2", "bytes", "health-proto"];
         let is_refused = refused.iter().any(|refused| name.starts_with(refused));
         assert!(!is_refused, "health-core without features depends on {name}");
+    }
+}
+
+#[test]
+fn tls_has_no_framework_and_one_provider_of_cryptography() {
+    let closure = closure("health-tls", &["--all-features"]);
+    assert!(closure.contains("rustls") && closure.contains("ring"), "{closure:?}");
+    for name in ["actix-web", "aws-lc-rs", "aws-lc-sys", "axum", "h2", "hyper", "tonic", "tower"] {
+        assert!(!closure.contains(name), "health-tls depends on {name}");
     }
 }
 
