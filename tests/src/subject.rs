@@ -53,6 +53,25 @@ impl Options {
         self
     }
 
+    /// Sets `--tls-cert` and `--tls-key`.
+    #[must_use]
+    pub fn tls(self, certificate: &Path, key: &Path) -> Self {
+        self.with("--tls-cert", &certificate.to_string_lossy())
+            .with("--tls-key", &key.to_string_lossy())
+    }
+
+    /// Sets `--tls-client-ca`.
+    #[must_use]
+    pub fn tls_client_ca(self, file: &Path) -> Self {
+        self.with("--tls-client-ca", &file.to_string_lossy())
+    }
+
+    /// Sets `--plain-listen`, to a free port of the loopback interface.
+    #[must_use]
+    pub fn plain_listen(self) -> Self {
+        self.with("--plain-listen", "127.0.0.1:0")
+    }
+
     fn with(mut self, name: &str, value: &str) -> Self {
         self.arguments.extend([name.to_owned(), value.to_owned()]);
         self
@@ -68,6 +87,7 @@ pub struct Subject {
     /// Collects what it writes on standard error.
     errors: JoinHandle<io::Result<String>>,
     address: SocketAddr,
+    plain: Option<SocketAddr>,
 }
 
 /// The first line of the program.
@@ -75,6 +95,7 @@ pub struct Subject {
 struct Listening {
     listening: SocketAddr,
     adapter: String,
+    plain: Option<SocketAddr>,
 }
 
 /// The answer to a command.
@@ -113,13 +134,20 @@ impl Subject {
         if first.adapter != adapter.as_str() {
             return Err(io::Error::other(format!("asked for {adapter}, it says {line}")));
         }
-        Ok(Self { child, input, output, errors, address: first.listening })
+        let (address, plain) = (first.listening, first.plain);
+        Ok(Self { child, input, output, errors, address, plain })
     }
 
     /// Where it listens.
     #[must_use]
     pub const fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Where it listens in plaintext beside, if it was told to.
+    #[must_use]
+    pub const fn plain(&self) -> Option<SocketAddr> {
+        self.plain
     }
 
     /// Gives one command and waits until it took effect.

@@ -247,6 +247,10 @@ fn a_wrong_command_line_is_refused_and_help_names_everything() {
         "--cors-allow-header",
         "--max-watchers",
         "--greeter",
+        "--tls-cert",
+        "--tls-key",
+        "--tls-client-ca",
+        "--plain-listen",
         r#"{"close":true}"#,
     ] {
         assert!(help.contains(name), "{name} is not in:\n{help}");

@@ -14,12 +14,16 @@ use bytes::BytesMut;
 use futures_util::future::{FutureExt as _, LocalBoxFuture, pending};
 use futures_util::stream::{self, StreamExt as _};
 use health_core::http::HealthService;
+#[cfg(feature = "tls")]
+use health_tls::Tls;
 use hyper::{server::conn::http2::Builder, service::service_fn};
 use hyper_util::rt::TokioIo;
-use tokio::io::{AsyncRead, AsyncReadExt as _, Chain, Join, ReadBuf, copy, join, sink};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, Chain, Join, ReadBuf, copy, join, sink};
 use tokio::net::{TcpStream, tcp::OwnedReadHalf, tcp::OwnedWriteHalf};
 use tokio::sync::watch;
 
+#[cfg(feature = "tls")]
+use crate::tls::OverTls;
 use crate::{convert, grpc::Grpc, http2, http2::Local};
 
 /// The application of one worker.
@@ -30,9 +34,19 @@ pub(crate) type Seen = Box<dyn Fn(&mut Extensions)>;
 
 pub(crate) type Health = Arc<dyn Fn() -> HealthService + Send + Sync>;
 
-/// What every connection is served with.
+/// What a listener is for.
+#[derive(Clone)]
+pub(crate) enum Port {
+    App,
+    #[cfg(feature = "tls")]
+    AppOverTls(Tls),
+    Health,
+}
+
+/// What every connection of a listener is served with.
 #[derive(Clone)]
 pub(crate) struct Settings {
+    pub(crate) port: Port,
     pub(crate) health: Health,
     /// Native gRPC that is not health's.
     pub(crate) grpc: Option<Grpc>,
@@ -73,10 +87,12 @@ impl Peer {
     }
 }
 
-/// What one worker serves its connections with.
+/// What one worker serves the connections of a listener with.
 pub(crate) struct Worker {
     app: App,
-    http1: Http1,
+    http1: Http1<Inbound, OwnedWriteHalf>,
+    #[cfg(feature = "tls")]
+    tls: Option<OverTls>,
     settings: Settings,
 }
 
@@ -87,20 +103,48 @@ impl Worker {
     ) -> Result<impl Service<TcpStream, Response = (), Error = DispatchError>, ()> {
         let http1 = http1(Rc::clone(&app), &settings).await?;
         let ready = Rc::clone(&http1);
-        let worker = Rc::new(Self { app, http1, settings });
+        #[cfg(feature = "tls")]
+        let tls = OverTls::start(&app, &settings).await?;
+        let worker = Rc::new(Self {
+            app,
+            http1,
+            #[cfg(feature = "tls")]
+            tls,
+            settings,
+        });
         Ok(apply_fn(ready, move |stream, _| Rc::clone(&worker).serve(stream)))
     }
 
     async fn serve(self: Rc<Self>, stream: TcpStream) -> Result<(), DispatchError> {
         // As long as there is a receiver, the server does not end.
-        let mut stop = self.settings.stop.subscribe();
+        let stop = self.settings.stop.subscribe();
         // An answer is small and whole. Not worth refusing a connection for.
         let _ = stream.set_nodelay(true);
         let (address, seen) = (stream.peer_addr().ok(), (self.settings.on_connect)(&stream));
         let (read, write) = stream.into_split();
-        let read = RefCell::new(read);
-        let peer = Rc::new(Peer { address, seen, read });
-        let mut read = Inbound(Rc::clone(&peer));
+        let peer = Rc::new(Peer { address, seen, read: RefCell::new(read) });
+        let read = Inbound(Rc::clone(&peer));
+        #[cfg(feature = "tls")]
+        if let Some(tls) = &self.tls {
+            // It is large, and would make each connection in plaintext as large.
+            return Box::pin(tls.serve(&self, peer, join(read, write), stop)).await;
+        }
+        self.run(&self.http1, peer, (read, write), stop, None).await
+    }
+
+    /// Without an agreement on HTTP/2, the first bytes decide.
+    pub(crate) async fn run<R, W>(
+        &self,
+        http1: &Http1<R, W>,
+        peer: Rc<Peer>,
+        (mut read, write): (R, W),
+        mut stop: watch::Receiver<bool>,
+        is_http2: Option<bool>,
+    ) -> Result<(), DispatchError>
+    where
+        R: AsyncRead + Unpin + 'static,
+        W: AsyncWrite + Unpin + 'static,
+    {
         let beginning = tokio::select! {
             read = timeout(self.settings.client_request_timeout, beginning(&mut read)) => read,
             _ = stop.wait_for(|stop| *stop) => return Ok(()),
@@ -108,10 +152,11 @@ impl Worker {
         let Ok(Ok(beginning)) = beginning else {
             return Ok(());
         };
-        let is_http2 = beginning.starts_with(PREFACE);
+        let is_http2 = is_http2.unwrap_or_else(|| beginning.starts_with(PREFACE));
+        let read = Received { peer: Rc::clone(&peer), read };
         let io = join(Cursor::new(beginning).chain(read), write);
         if !is_http2 {
-            return self.http1.call((io, address)).await;
+            return http1.call((io, peer.address)).await;
         }
         let (settings, app) = (&self.settings, &self.app);
         let service = service_fn(|request| http2::answer(request, settings, app, &peer));
@@ -135,10 +180,14 @@ impl Worker {
     }
 }
 
-type Http1 = RcService<(Io, Option<SocketAddr>), (), DispatchError>;
+pub(crate) type Http1<R, W> = RcService<(Io<R, W>, Option<SocketAddr>), (), DispatchError>;
 
 /// HTTP/1 by actix-http: health by the engine, the rest by the App.
-async fn http1(app: App, settings: &Settings) -> Result<Http1, ()> {
+pub(crate) async fn http1<R, W>(app: App, settings: &Settings) -> Result<Http1<R, W>, ()>
+where
+    R: AsyncRead + Unpin + 'static,
+    W: AsyncWrite + Unpin + 'static,
+{
     let stop = Arc::clone(&settings.stop);
     let (health, asked) = (Arc::clone(&settings.health), Arc::clone(&settings.health));
     let service = apply_fn(app, move |request, app| answer(request, app, &health));
@@ -152,7 +201,9 @@ async fn http1(app: App, settings: &Settings) -> Result<Http1, ()> {
             let mut stop = stop.subscribe();
             async move { drop(stop.wait_for(|stop| *stop).await) }
         })
-        .on_connect_ext(|io: &Io, data| drop(data.insert(Rc::clone(&io.reader().get_ref().1.0))))
+        .on_connect_ext(|io: &Io<R, W>, data| {
+            data.insert(Rc::clone(&io.reader().get_ref().1.peer));
+        })
         .expect(fn_service(move |request| future::ready(expect(request, &asked))))
         .h1(fn_factory(move || future::ready(Ok::<_, ()>(Rc::clone(&service)))))
         .new_service(());
@@ -189,9 +240,26 @@ fn expect(request: Request, health: &Health) -> Answer<Request> {
 }
 
 /// The two sides of a connection whose beginning has been read, and is read again.
-type Io = Join<Chain<Cursor<BytesMut>, Inbound>, OwnedWriteHalf>;
+pub(crate) type Io<R, W> = Join<Chain<Cursor<BytesMut>, Received<R>>, W>;
 
-struct Inbound(Rc<Peer>);
+/// What a peer sends, and whose it is.
+pub(crate) struct Received<R> {
+    peer: Rc<Peer>,
+    read: R,
+}
+
+impl<R: AsyncRead + Unpin> AsyncRead for Received<R> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.read).poll_read(cx, buf)
+    }
+}
+
+/// The receiving side of a connection.
+pub(crate) struct Inbound(Rc<Peer>);
 
 impl AsyncRead for Inbound {
     fn poll_read(
@@ -204,7 +272,7 @@ impl AsyncRead for Inbound {
 }
 
 /// Reads until it is known whether the peer speaks HTTP/2.
-async fn beginning(read: &mut Inbound) -> io::Result<BytesMut> {
+async fn beginning(read: &mut (impl AsyncRead + Unpin)) -> io::Result<BytesMut> {
     let mut seen = BytesMut::with_capacity(READ_AHEAD);
     while PREFACE.starts_with(&seen) && seen != PREFACE && read.read_buf(&mut seen).await? > 0 {}
     Ok(seen)

@@ -7,6 +7,8 @@
 //! | | [`HttpServer`] | [`scope()`] |
 //! |---|---|---|
 //! | HTTP/1.1 and cleartext HTTP/2 on one port | yes | yes, with `bind_auto_h2c` |
+//! | both over TLS | `bind_tls`, with the feature `tls` | yes, with `bind_rustls_0_23` |
+//! | health alone on a plaintext port beside | [`bind_health`](HttpServer::bind_health) | no |
 //! | gRPC-Web, Connect, Triple, probes | yes | yes |
 //! | native gRPC health | yes | UNIMPLEMENTED |
 //! | other native gRPC services, such as tonic's | yes, with [`grpc`](HttpServer::grpc) | no |
@@ -38,6 +40,8 @@ mod grpc;
 mod http2;
 mod scope;
 mod server;
+#[cfg(feature = "tls")]
+mod tls;
 
 pub use gate::gate;
 pub use scope::{scope, scope_with};

@@ -1,16 +1,18 @@
 //! The server: what actix-web's own `HttpServer` does, with the connections of this crate.
 
 use std::net::{TcpListener, ToSocketAddrs};
-use std::{convert::Infallible, fmt, io, pin::pin, sync::Arc, time::Duration};
+use std::{convert::Infallible, fmt, future::ready, io, pin::pin, sync::Arc, time::Duration};
 
 use actix_http::{KeepAlive, Request, Response, body::MessageBody};
 use actix_server::ServerBuilder;
 use actix_service::{IntoServiceFactory, ServiceExt as _, ServiceFactory};
-use actix_service::{boxed::rc_service, fn_factory};
+use actix_service::{boxed::rc_service, fn_factory, fn_service};
 use actix_web::{Error, dev::AppConfig};
 use bytes::Bytes;
 use futures_util::future::select;
 use health_core::{Registry, http::HealthService};
+#[cfg(feature = "tls")]
+use health_tls::Tls;
 use health_tokio::TokioTimer;
 use http_body::Body;
 use hyper::{body::Incoming, server::conn::http2};
@@ -19,14 +21,14 @@ use tokio::net::TcpStream;
 use tower_service::Service;
 use tracing::error;
 
-use crate::connection::{Settings, Worker};
+use crate::connection::{App, Port, Settings, Worker};
 use crate::grpc::{self, BoxError};
 use crate::http2::Local;
 
 /// A server for an actix-web App, with the health service before it on the same ports.
 ///
 /// It takes the place of actix-web's own `HttpServer`: the same App, over HTTP/1.1 and cleartext HTTP/2 (by
-/// prior knowledge) alike, and native gRPC health, which actix-web's own cannot serve.
+/// prior knowledge) alike, or both over TLS, and native gRPC health, which actix-web's own cannot serve.
 ///
 /// # Semantics
 ///
@@ -74,7 +76,7 @@ pub struct HttpServer<F> {
     app: F,
     settings: Settings,
     server: ServerBuilder,
-    listeners: Vec<TcpListener>,
+    listeners: Vec<(TcpListener, Port)>,
 }
 
 impl<F, I> HttpServer<F>
@@ -105,6 +107,7 @@ where
         http2.initial_connection_window_size(2 * 1024 * 1024);
         http2.initial_stream_window_size(1024 * 1024);
         let settings = Settings {
+            port: Port::App,
             health: Arc::new(health),
             grpc: None,
             http2,
@@ -214,8 +217,8 @@ where
         self
     }
 
-    /// Looks at each connection once, when it begins. What is seen goes into the extensions of every request
-    /// that comes over it, where `web::ReqData` finds it.
+    /// Looks at each connection once, when it begins, over TLS before the handshake. What is seen goes into
+    /// the extensions of every request that comes over it, where `web::ReqData` finds it.
     ///
     /// `HttpRequest::conn_data` finds nothing: actix-http sets it only for requests that it reads itself.
     ///
@@ -258,11 +261,87 @@ where
     }
 
     /// Listens on a socket that is bound already.
-    pub fn listen(mut self, listener: TcpListener) -> Self {
+    pub fn listen(self, listener: TcpListener) -> Self {
+        self.listen_as(Port::App, listener)
+    }
+
+    /// Listens on `address` over TLS, as [`bind`](Self::bind) does in plaintext: HTTP/2, with native gRPC
+    /// health, or HTTP/1.1, with WebSockets, as ALPN has it, or by the first bytes from a peer without ALPN.
+    ///
+    /// The limits are the same; those on time begin after the handshake, which has one of its own.
+    ///
+    /// # Errors
+    ///
+    /// If no such address can be had.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// use actix_web::{App, web};
+    /// use health_actix_web::HttpServer;
+    /// use health_core::Registry;
+    /// use health_tls::Tls;
+    ///
+    /// # #[actix_web::main]
+    /// # async fn main() -> std::io::Result<()> {
+    /// let app = || App::new().route("/hello", web::get().to(|| async { "hello" }));
+    /// HttpServer::new(&Registry::new(), app)
+    ///     .bind_tls("0.0.0.0:20000", Tls::from_pem_files("tls.crt", "tls.key")?)?
+    ///     .run()
+    ///     .await
+    /// # }
+    /// ```
+    #[cfg(feature = "tls")]
+    pub fn bind_tls(self, address: impl ToSocketAddrs, tls: Tls) -> io::Result<Self> {
+        Ok(self.listen_tls(TcpListener::bind(address)?, tls))
+    }
+
+    /// Listens over TLS on a socket that is bound already.
+    #[cfg(feature = "tls")]
+    pub fn listen_tls(self, listener: TcpListener, tls: Tls) -> Self {
+        self.listen_as(Port::AppOverTls(tls), listener)
+    }
+
+    /// Answers for health, and for nothing else, in plaintext on `address`: for probers that cannot present a
+    /// client certificate or speak TLS, such as the kubelet's gRPC probe. To be the loopback interface or the
+    /// pod's address.
+    ///
+    /// # Errors
+    ///
+    /// If no such address can be had.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// # use actix_web::{App, web};
+    /// use health_actix_web::HttpServer;
+    /// use health_core::Registry;
+    ///
+    /// # #[actix_web::main]
+    /// # async fn main() -> std::io::Result<()> {
+    /// # let app = || App::new().route("/hello", web::get().to(|| async { "hello" }));
+    /// let server = HttpServer::new(&Registry::new(), app);
+    /// # #[cfg(feature = "tls")]
+    /// let tls = health_tls::Tls::builder("tls.crt", "tls.key").client_ca("clients.pem").build()?;
+    /// # #[cfg(feature = "tls")]
+    /// let server = server.bind_tls("0.0.0.0:20000", tls)?;
+    /// server.bind_health("127.0.0.1:20001")?.run().await
+    /// # }
+    /// ```
+    pub fn bind_health(self, address: impl ToSocketAddrs) -> io::Result<Self> {
+        Ok(self.listen_health(TcpListener::bind(address)?))
+    }
+
+    /// Answers for health alone, in plaintext, on a socket that is bound already.
+    pub fn listen_health(self, listener: TcpListener) -> Self {
+        self.listen_as(Port::Health, listener)
+    }
+
+    fn listen_as(mut self, port: Port, listener: TcpListener) -> Self {
         // Accepted sockets inherit it: a peer whose host is gone watches no longer for ever.
         let keep_alive = TcpKeepalive::new().with_time(Duration::from_secs(20));
         let _ = SockRef::from(&listener).set_tcp_keepalive(&keep_alive);
-        self.listeners.push(listener);
+        self.listeners.push((listener, port));
         self
     }
 
@@ -287,16 +366,22 @@ where
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "call bind or listen first"));
         }
         let mut server = self.server;
-        for listener in self.listeners {
+        for (listener, port) in self.listeners {
             let address = listener.local_addr()?;
-            let (app, settings) = (self.app.clone(), self.settings.clone());
+            let (app, settings) = (self.app.clone(), Settings { port, ..self.settings.clone() });
             server = server.listen("health-actix-web", listener, move || {
                 let (app, settings) = (app.clone(), settings.clone());
                 fn_factory(move || {
-                    let config = AppConfig::__priv_test_new(false, address.to_string(), address);
-                    let app = app().into_factory().new_service(config);
                     let settings = settings.clone();
+                    let is_secure = !matches!(settings.port, Port::App | Port::Health);
+                    let config =
+                        AppConfig::__priv_test_new(is_secure, address.to_string(), address);
+                    let has_app = !matches!(settings.port, Port::Health);
+                    let app = has_app.then(|| app().into_factory().new_service(config));
                     async move {
+                        let Some(app) = app else {
+                            return Worker::start(nothing(), settings).await;
+                        };
                         let app =
                             app.await.map_err(|error| error!(?error, "cannot start the App"))?;
                         let app = app.map(|answer| answer.into().map_into_boxed_body());
@@ -319,4 +404,9 @@ where
         };
         select(server.run(), pin!(stopped)).await.factor_first().0
     }
+}
+
+/// The App of a port that is for health alone.
+fn nothing() -> App {
+    rc_service(fn_service(|_| ready(Ok(Response::not_found()))))
 }

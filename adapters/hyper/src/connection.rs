@@ -1,4 +1,4 @@
-//! One connection, from its first byte to its last.
+//! Connections, from the first byte to the last.
 //!
 //! hyper drives the protocol. Here is what it leaves to others: a peer that never begins, a watcher that
 //! leaves in the middle of an HTTP/1 answer, the stop, and a close that does not cut off the last answer.
@@ -10,46 +10,126 @@ use std::{future::pending, future::poll_fn, io, io::Cursor, pin::Pin, pin::pin, 
 
 use bytes::BytesMut;
 use futures_util::FutureExt;
-use hyper_util::{rt::TokioIo, server::graceful::GracefulConnection};
-use tokio::io::{AsyncRead, AsyncReadExt, Chain, Interest, Join, ReadBuf, copy, join, sink};
-use tokio::net::{TcpStream, tcp::OwnedReadHalf, tcp::OwnedWriteHalf};
-use tokio::sync::watch::{Receiver, error::RecvError};
+#[cfg(feature = "tls")]
+use health_tls::Tls;
+use hyper::server::conn::{http1, http2};
+use hyper::{Request, Response, body::Body, body::Incoming, service::Service};
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::server::graceful::GracefulConnection;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, Interest, ReadBuf, copy, join, sink};
+use tokio::net::{TcpListener, TcpStream, tcp::OwnedReadHalf, tcp::OwnedWriteHalf};
+use tokio::sync::{Semaphore, watch::Receiver, watch::error::RecvError};
 use tokio::time::{sleep, timeout};
+use tracing::warn;
 
-/// A stream whose beginning has been read, and is read again.
-pub(crate) type Io = TokioIo<Join<Chain<Cursor<BytesMut>, Inbound>, OwnedWriteHalf>>;
+use crate::serve::BoxError;
 
-/// Serves `stream` until the peer, a limit or `stop` ends it: `stop` turns true when the server stops,
-/// and closes when what has not finished by then must go.
-pub(crate) async fn run<C1: GracefulConnection, C2: GracefulConnection>(
-    stream: TcpStream,
-    http1: impl FnOnce(Io) -> C1,
-    http2: impl FnOnce(Io) -> C2,
-    header_read_timeout: Duration,
-    mut stop: Receiver<bool>,
-) {
-    // An answer is small and whole. Not worth refusing a connection for.
-    let _ = stream.set_nodelay(true);
-    let (inbound, outbound) = stream.into_split();
-    let mut inbound = Inbound(Arc::new(Mutex::new(inbound)));
-    let beginning = tokio::select! {
-        read = timeout(header_read_timeout, inbound.beginning()) => read,
-        _ = stop.changed() => return,
-    };
-    let Ok(Ok(beginning)) = beginning else { return };
-    let is_http2 = beginning.starts_with(PREFACE);
-    let io = TokioIo::new(join(Cursor::new(beginning).chain(inbound.clone()), outbound));
-    let ended = if is_http2 {
-        drive(Box::pin(http2(io)), pending(), &mut stop).await
-    } else {
-        drive(Box::pin(http1(io)), inbound.abandoned(), &mut stop).await
-    };
-    // To close with bytes unread makes TCP send a reset, which takes the last answer from a peer that has
-    // not read it yet (RFC 9112 §9.6): reads what it still sends, until it closes in its turn.
-    if ended && !*stop.borrow() {
-        // No stop waits for this.
-        drop(stop);
-        let _ = timeout(5 * A_SECOND, copy(&mut inbound.clone(), &mut sink())).await;
+/// What connections are served with.
+#[derive(Clone)]
+pub(crate) struct Protocols {
+    pub(crate) http1: http1::Builder,
+    pub(crate) http2: http2::Builder<TokioExecutor>,
+    pub(crate) header_limit: Duration,
+}
+
+/// How connections begin.
+pub(crate) enum Entrance {
+    Plaintext,
+    #[cfg(feature = "tls")]
+    Tls(Tls),
+}
+
+/// A connection to come. Each that comes is served by a clone.
+#[derive(Clone)]
+pub(crate) struct Connection<S> {
+    pub(crate) protocols: Protocols,
+    pub(crate) service: S,
+    /// True once the server stops; closed when what has not finished by then must go.
+    pub(crate) stop: Receiver<bool>,
+}
+
+impl<S, B> Connection<S>
+where
+    S: Service<Request<Incoming>, Response = Response<B>, Error: Into<BoxError>>,
+    S: Clone + Send + 'static,
+    S::Future: Send + 'static,
+    B: Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
+{
+    /// Serves what connects to `listener`, as many connections at a time as given. Never completes.
+    pub(crate) async fn accept(
+        self,
+        listener: TcpListener,
+        entrance: Entrance,
+        max_connections: usize,
+    ) {
+        let slots = Arc::new(Semaphore::new(max_connections));
+        loop {
+            let slot = Arc::clone(&slots).acquire_owned().await;
+            let accepted = listener.accept().await;
+            let accepted = accepted.inspect_err(|error| warn!(%error, "cannot accept"));
+            let Ok((stream, _)) = accepted else {
+                // The way out of most failures, such as too many open files, is that a connection ends.
+                sleep(Duration::from_millis(500)).await;
+                continue;
+            };
+            let (connection, free) = (self.clone(), |()| drop(slot));
+            match &entrance {
+                Entrance::Plaintext => tokio::spawn(connection.serve(stream).map(free)),
+                #[cfg(feature = "tls")]
+                Entrance::Tls(tls) => {
+                    tokio::spawn(connection.serve_tls(tls.clone(), stream).map(free))
+                }
+            };
+        }
+    }
+
+    /// Serves `stream` until the peer, a limit or the stop ends it.
+    async fn serve(self, stream: TcpStream) {
+        let (inbound, outbound) = sides(stream);
+        self.run(inbound.clone(), inbound, outbound, None).await;
+    }
+
+    #[cfg(feature = "tls")]
+    async fn serve_tls(mut self, tls: Tls, stream: TcpStream) {
+        let (inbound, outbound) = sides(stream);
+        let accepted = tokio::select! {
+            accepted = tls.accept(join(inbound.clone(), outbound)) => accepted,
+            _ = self.stop.changed() => return,
+        };
+        let Ok(stream) = accepted else { return };
+        let is_http2 = stream.get_ref().1.alpn_protocol().map(|name| name == b"h2");
+        let (reader, writer) = tokio::io::split(stream);
+        self.run(inbound, reader, writer, is_http2).await;
+    }
+
+    /// `reader` is what is read of `inbound`. Without an agreement on HTTP/2, the first bytes decide.
+    async fn run<R, W>(self, inbound: Inbound, mut reader: R, writer: W, is_http2: Option<bool>)
+    where
+        R: AsyncRead + Send + Unpin + 'static,
+        W: AsyncWrite + Send + Unpin + 'static,
+    {
+        let Self { protocols, service, mut stop } = self;
+        let beginning = tokio::select! {
+            read = timeout(protocols.header_limit, beginning(&mut reader)) => read,
+            _ = stop.changed() => return,
+        };
+        let Ok(Ok(beginning)) = beginning else { return };
+        let is_http2 = is_http2.unwrap_or_else(|| beginning.starts_with(PREFACE));
+        let io = TokioIo::new(join(Cursor::new(beginning).chain(reader), writer));
+        let ended = if is_http2 {
+            let connection = protocols.http2.serve_connection(io, service);
+            drive(Box::pin(connection), pending(), &mut stop).await
+        } else {
+            let connection = protocols.http1.serve_connection(io, service);
+            drive(Box::pin(connection), inbound.abandoned(), &mut stop).await
+        };
+        // To close with bytes unread makes TCP send a reset, which takes the last answer from a peer that has
+        // not read it yet (RFC 9112 §9.6): reads what it still sends, until it closes in its turn.
+        if ended && !*stop.borrow() {
+            // No stop waits for this.
+            drop(stop);
+            let _ = timeout(5 * A_SECOND, copy(&mut inbound.clone(), &mut sink())).await;
+        }
     }
 }
 
@@ -83,22 +163,22 @@ fn changed(stop: &mut Receiver<bool>) -> impl Future<Output = Result<(), RecvErr
     })
 }
 
+fn sides(stream: TcpStream) -> (Inbound, OwnedWriteHalf) {
+    // An answer is small and whole. Not worth refusing a connection for.
+    let _ = stream.set_nodelay(true);
+    let (inbound, outbound) = stream.into_split();
+    (Inbound(Arc::new(Mutex::new(inbound))), outbound)
+}
+
 /// The receiving side of a connection, shared by hyper and the task of the connection. The lock is never
 /// contended: both are in that task.
 #[derive(Clone)]
-pub(crate) struct Inbound(Arc<Mutex<OwnedReadHalf>>);
+struct Inbound(Arc<Mutex<OwnedReadHalf>>);
 
 impl Inbound {
     fn half(&self) -> MutexGuard<'_, OwnedReadHalf> {
         // A socket stays valid whatever panicked while it was held.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Reads the HTTP/2 preface, or the header block of a first HTTP/1 request.
-    async fn beginning(&mut self) -> io::Result<BytesMut> {
-        let mut seen = BytesMut::with_capacity(READ_AHEAD);
-        while is_incomplete(&seen) && self.read_buf(&mut seen).await? > 0 {}
-        Ok(seen)
     }
 
     /// Completes when the peer has left, a second after its FIN: one that closed only its sending side
@@ -128,6 +208,13 @@ impl AsyncRead for Inbound {
     ) -> Poll<io::Result<()>> {
         Pin::new(&mut *self.half()).poll_read(cx, buf)
     }
+}
+
+/// Reads the HTTP/2 preface, or the header block of a first HTTP/1 request.
+async fn beginning(reader: &mut (impl AsyncRead + Unpin)) -> io::Result<BytesMut> {
+    let mut seen = BytesMut::with_capacity(READ_AHEAD);
+    while is_incomplete(&seen) && reader.read_buf(&mut seen).await? > 0 {}
+    Ok(seen)
 }
 
 /// Whether the peer's first bytes leave open what they are. hyper judges a longer header block, and what

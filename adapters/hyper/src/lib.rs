@@ -1,5 +1,6 @@
 //! The health service of `health-core` on [hyper](https://docs.rs/hyper): [`HealthHyper`], a hyper
-//! `Service`, and [`serve()`], a server for it that speaks HTTP/1.1 and cleartext HTTP/2 on one port.
+//! `Service`, and [`serve()`], a server for it that speaks HTTP/1.1 and cleartext HTTP/2 on one port, or
+//! both over TLS with the feature `tls`.
 //!
 //! What is answered is decided by `health-core`; this crate decides what a connection may cost:
 //! how long a peer may take, how much it may send ahead, how the server stops.

@@ -1,17 +1,19 @@
 //! The accept loop and its end.
 
-use std::{error::Error, future::pending, io, pin::Pin, sync::Arc, time::Duration};
+use std::{error::Error, future::pending, io, pin::Pin, time::Duration};
 
-use futures_util::{FutureExt, future::select};
+use futures_util::future::{join, join_all, select};
 use health_core::http::HealthService;
+#[cfg(feature = "tls")]
+use health_tls::Tls;
 use hyper::server::conn::{http1, http2};
 use hyper::{Request, Response, body::Body, body::Incoming, service::Service};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use socket2::{SockRef, TcpKeepalive};
-use tokio::{net::TcpListener, sync::Semaphore, sync::watch, time::sleep, time::timeout};
-use tracing::warn;
+use tokio::{net::TcpListener, sync::Semaphore, sync::watch, time::timeout};
 
-use crate::{HealthHyper, connection};
+use crate::HealthHyper;
+use crate::connection::{Connection, Entrance, Protocols};
 
 pub(crate) type BoxError = Box<dyn Error + Send + Sync>;
 
@@ -70,9 +72,7 @@ pub fn serve(listener: TcpListener, service: HealthService) -> Serve<HealthHyper
 /// # }
 /// ```
 pub fn serve_with<S>(listener: TcpListener, service: S) -> Serve<S> {
-    // Accepted sockets inherit it: a peer whose host is gone watches no longer for ever.
-    let keep_alive = TcpKeepalive::new().with_time(Duration::from_secs(20));
-    let _ = SockRef::from(&listener).set_tcp_keepalive(&keep_alive);
+    keep_alive(&listener);
     let mut http1 = http1::Builder::new();
     http1.timer(TokioTimer::new()).half_close(true);
     // The longest legitimate header block has a message of 16 KiB in the query of a Connect GET.
@@ -85,12 +85,12 @@ pub fn serve_with<S>(listener: TcpListener, service: S) -> Serve<S> {
     http2.max_send_buf_size(16 * 1024);
     Serve {
         listener,
+        entrance: Entrance::Plaintext,
+        health: Vec::new(),
         service,
-        http1,
-        http2,
+        protocols: Protocols { http1, http2, header_limit: Duration::from_secs(10) },
         signal: Box::pin(pending()),
-        header_limit: Duration::from_secs(10),
-        slots: Arc::new(Semaphore::new(Semaphore::MAX_PERMITS)),
+        max_connections: Semaphore::MAX_PERMITS,
         shutdown_timeout: Duration::from_secs(5),
     }
     .idle_timeout(Duration::from_secs(75))
@@ -116,12 +116,13 @@ pub fn serve_with<S>(listener: TcpListener, service: S) -> Serve<S> {
 #[must_use = "a server does nothing unless it is awaited"]
 pub struct Serve<S> {
     listener: TcpListener,
+    entrance: Entrance,
+    /// Further listeners, for health alone.
+    health: Vec<(TcpListener, HealthService)>,
     service: S,
-    http1: http1::Builder,
-    http2: http2::Builder<TokioExecutor>,
+    protocols: Protocols,
     signal: Pin<Box<dyn Future<Output = ()> + Send>>,
-    header_limit: Duration,
-    slots: Arc<Semaphore>,
+    max_connections: usize,
     shutdown_timeout: Duration,
 }
 
@@ -139,16 +140,43 @@ impl<S> Serve<S> {
         self
     }
 
+    /// Serves over TLS: HTTP/2 or HTTP/1.1 as ALPN has it, or by the first bytes from a peer without ALPN. The
+    /// limits are the same; those on time begin after the handshake, which has one of its own.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// use health_core::{Registry, http::HealthService};
+    /// use health_tls::Tls;
+    /// use health_tokio::TokioTimer;
+    /// use tokio::net::TcpListener;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> std::io::Result<()> {
+    /// let health = HealthService::new(&Registry::new(), TokioTimer::shared());
+    /// let listener = TcpListener::bind("0.0.0.0:20000").await?;
+    /// health_hyper::serve(listener, health)
+    ///     .tls(Tls::from_pem_files("/etc/tls/tls.crt", "/etc/tls/tls.key")?)
+    ///     .await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[cfg(feature = "tls")]
+    pub fn tls(mut self, tls: Tls) -> Self {
+        self.entrance = Entrance::Tls(tls);
+        self
+    }
+
     /// How long connections may take to finish after the signal; then they are dropped. 5 s unless set.
     pub fn shutdown_timeout(mut self, timeout: Duration) -> Self {
         self.shutdown_timeout = timeout;
         self
     }
 
-    /// How many connections are served at a time; further ones wait in the listener's backlog. Unlimited
+    /// How many connections of one listener are served at a time; further ones wait in its backlog. Unlimited
     /// unless set.
     pub fn max_connections(mut self, connections: usize) -> Self {
-        self.slots = Arc::new(Semaphore::new(connections.min(Semaphore::MAX_PERMITS)));
+        self.max_connections = connections.min(Semaphore::MAX_PERMITS);
         self
     }
 
@@ -158,21 +186,21 @@ impl<S> Serve<S> {
         // Whoever may open so many may cancel so many at once. What was reset before it was handled stays
         // bounded (CVE-2023-44487).
         let resets = streams as usize;
-        self.http2.max_concurrent_streams(streams);
-        self.http2.max_pending_accept_reset_streams(resets);
+        let http2 = &mut self.protocols.http2;
+        http2.max_concurrent_streams(streams).max_pending_accept_reset_streams(resets);
         self
     }
 
     /// How long a peer may take for the HTTP/2 preface or a first HTTP/1.1 header block. 10 s unless set.
     pub fn header_read_timeout(mut self, timeout: Duration) -> Self {
-        self.header_limit = timeout;
+        self.protocols.header_limit = timeout;
         self
     }
 
     /// How long an HTTP/1.1 connection may take from one answer to the end of the next header block. 75 s
     /// unless set: longer than the 60 s of common load balancers, which must be the first to close.
     pub fn idle_timeout(mut self, timeout: Duration) -> Self {
-        self.http1.header_read_timeout(timeout);
+        self.protocols.http1.header_read_timeout(timeout);
         self
     }
 
@@ -182,7 +210,49 @@ impl<S> Serve<S> {
     /// It also ends a peer that is stuck inside a frame or a header block, for that one cannot answer.
     /// hyper's bookkeeping for it makes a Check 4 % dearer (`tests/benches/instructions.sh`).
     pub fn http2_ping_interval(mut self, interval: Duration) -> Self {
-        self.http2.keep_alive_interval(interval).keep_alive_timeout(interval);
+        let http2 = &mut self.protocols.http2;
+        http2.keep_alive_interval(interval).keep_alive_timeout(interval);
+        self
+    }
+}
+
+impl<S> Serve<HealthHyper<S>> {
+    /// Answers for health, and for nothing else, on a further listener in plaintext: for probers that cannot
+    /// present a client certificate or speak TLS, such as the kubelet's gRPC probe. To be bound to the
+    /// loopback interface or to the pod's address. May be called again.
+    ///
+    /// The limits, and the stop, are the same.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// # use std::convert::Infallible;
+    /// use health_core::{Registry, http::HealthService};
+    /// use health_hyper::{HealthHyper, serve_with};
+    /// use health_tokio::TokioTimer;
+    /// # use http::{Request, Response};
+    /// # use http_body_util::Full;
+    /// # use hyper::{body::{Bytes, Incoming}, service::service_fn};
+    /// use tokio::net::TcpListener;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> std::io::Result<()> {
+    /// # let app = service_fn(|_: Request<Incoming>| async {
+    /// #     Ok::<_, Infallible>(Response::new(Full::new(Bytes::from("hello"))))
+    /// # });
+    /// let health = HealthService::new(&Registry::new(), TokioTimer::shared());
+    /// let server = serve_with(TcpListener::bind("0.0.0.0:20000").await?, HealthHyper::beside(health, app));
+    /// # #[cfg(feature = "tls")]
+    /// let tls = health_tls::Tls::builder("tls.crt", "tls.key").client_ca("clients.pem").build()?;
+    /// # #[cfg(feature = "tls")]
+    /// let server = server.tls(tls);
+    /// server.listen_health(TcpListener::bind("127.0.0.1:20001").await?).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn listen_health(mut self, listener: TcpListener) -> Self {
+        keep_alive(&listener);
+        self.health.push((listener, self.service.health().clone()));
         self
     }
 }
@@ -198,32 +268,27 @@ where
 
     fn into_future(self) -> Self::IntoFuture {
         let (stop, stopping) = watch::channel(false);
-        let accepting = async move {
-            loop {
-                let slot = Arc::clone(&self.slots).acquire_owned().await;
-                let accepted = self.listener.accept().await;
-                let accepted = accepted.inspect_err(|error| warn!(%error, "cannot accept"));
-                let Ok((stream, _)) = accepted else {
-                    // The way out of most failures, such as too many open files, is that a connection
-                    // ends.
-                    sleep(Duration::from_millis(500)).await;
-                    continue;
-                };
-                let (http1, http2) = (self.http1.clone(), self.http2.clone());
-                let (service, beside) = (self.service.clone(), self.service.clone());
-                let http1 = move |io| http1.serve_connection(io, service);
-                let http2 = move |io| http2.serve_connection(io, beside);
-                let run =
-                    connection::run(stream, http1, http2, self.header_limit, stopping.clone());
-                tokio::spawn(run.map(|()| drop(slot)));
-            }
-        };
+        let Self { listener, entrance, health, protocols, service, max_connections, .. } = self;
+        let health = health.into_iter().map(|(listener, health)| {
+            let (protocols, stop) = (protocols.clone(), stopping.clone());
+            let connection = Connection { protocols, service: HealthHyper::new(health), stop };
+            connection.accept(listener, Entrance::Plaintext, max_connections)
+        });
+        let health = join_all(health);
+        let connection = Connection { protocols, service, stop: stopping };
+        let accepting = join(connection.accept(listener, entrance, max_connections), health);
         Box::pin(async move {
-            // Dropping what accepts closes the listener.
+            // Dropping what accepts closes the listeners.
             drop(select(Box::pin(accepting), self.signal).await);
             stop.send_replace(true);
             let _ = timeout(self.shutdown_timeout, stop.closed()).await;
             Ok(())
         })
     }
+}
+
+/// Accepted sockets inherit it: a peer whose host is gone watches no longer for ever.
+fn keep_alive(listener: &TcpListener) {
+    let keep_alive = TcpKeepalive::new().with_time(Duration::from_secs(20));
+    let _ = SockRef::from(listener).set_tcp_keepalive(&keep_alive);
 }

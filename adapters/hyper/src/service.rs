@@ -59,6 +59,10 @@ impl<S> HealthHyper<S> {
         health.registry().traffic().count();
         Self { health, inner }
     }
+
+    pub(crate) const fn health(&self) -> &HealthService {
+        &self.health
+    }
 }
 
 impl<B: body::Body<Error: Into<BoxError>>> Service<Request<B>> for HealthHyper {

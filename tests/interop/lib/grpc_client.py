@@ -22,12 +22,17 @@ Code = grpc.StatusCode
 class Client:
     """The health stub on a channel of its own. Leaving the `with` block closes the channel."""
 
-    def __init__(self, address: str, **options: object) -> None:
-        """`options` are C-core's channel arguments, with `__` for their dots."""
+    def __init__(
+        self, address: str, credentials: grpc.ChannelCredentials | None = None, **options: object
+    ) -> None:
+        """Plaintext without credentials. `options` are C-core's channel arguments, with `__` for their dots."""
         arguments = [(name.replace("__", "."), value) for name, value in options.items()]
         # Without its own pool, C-core would share one connection between the cases.
         arguments.append(("grpc.use_local_subchannel_pool", 1))
-        self.channel = grpc.insecure_channel(address, options=arguments)
+        if credentials is None:
+            self.channel = grpc.insecure_channel(address, options=arguments)
+        else:
+            self.channel = grpc.secure_channel(address, credentials, options=arguments)
         self.stub = health_pb2_grpc.HealthStub(self.channel)
 
     def __enter__(self) -> Client:

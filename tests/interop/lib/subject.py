@@ -26,7 +26,10 @@ class Subject:
         )
         self._lines: queue.Queue[str] = queue.Queue()
         threading.Thread(target=self._read, daemon=True).start()
-        self.address: str = self._answer()["listening"]
+        first = self._answer()
+        self.address = str(first["listening"])
+        # Where it listens in plaintext beside, if --plain-listen is among the arguments.
+        self.plain = str(first.get("plain", ""))
 
     def __enter__(self) -> Subject:
         return self

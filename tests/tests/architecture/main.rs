@@ -38,11 +38,14 @@ fn packages() -> Vec<Package> {
 fn may_use(name: &str, other: &str) -> bool {
     const BELOW_ADAPTERS: [&str; 3] = ["health-proto", "health-core", "health-tokio"];
     match name {
-        "health-proto" => false,
+        "health-proto" | "health-tls" => false,
         "health-core" => other == "health-proto",
         "health-tokio" => ["health-proto", "health-core"].contains(&other),
         "health-balance" | "health-probe" => {
             BELOW_ADAPTERS.contains(&other) || other == "health-client"
+        }
+        "health-actix-web" | "health-hyper" | "health-tonic" => {
+            BELOW_ADAPTERS.contains(&other) || other == "health-tls"
         }
         "health-examples" | "health-conformance" => true,
         _ => BELOW_ADAPTERS.contains(&other),
@@ -65,11 +68,11 @@ fn dependencies_point_one_way() {
     }
 }
 
-/// The normal dependencies of health-core, transitive, with these flags for its features.
-fn core_closure(features: &[&str]) -> BTreeSet<String> {
+/// The normal dependencies of a crate, transitive, with these flags for its features.
+fn closure(package: &str, features: &[&str]) -> BTreeSet<String> {
     let output = Command::new(env!("CARGO"))
         .current_dir(root())
-        .args(["tree", "--offline", "-p", "health-core", "-e", "normal"])
+        .args(["tree", "--offline", "-p", package, "-e", "normal"])
         .args(["--prefix", "none", "--format", "{p}"])
         .args(features)
         .output()
@@ -100,7 +103,7 @@ fn the_core_has_no_framework_and_no_runtime() {
         "socket2",
         "futures-executor",
     ];
-    let closure = core_closure(&["--all-features"]);
+    let closure = closure("health-core", &["--all-features"]);
     assert!(closure.contains("http-body"), "the engine is not in {closure:?}");
     for name in REFUSED {
         assert!(!closure.contains(name), "health-core depends on {name}");
@@ -109,12 +112,21 @@ fn the_core_has_no_framework_and_no_runtime() {
 
 #[test]
 fn the_core_without_features_has_no_http_and_no_prost() {
-    let closure = core_closure(&["--no-default-features"]);
+    let closure = closure("health-core", &["--no-default-features"]);
     assert!(closure.contains("futures-core"), "{closure:?}");
     for name in &closure {
         let refused = ["http", "prost", "serde", "base64", "flate2", "bytes", "health-proto"];
         let is_refused = refused.iter().any(|refused| name.starts_with(refused));
         assert!(!is_refused, "health-core without features depends on {name}");
+    }
+}
+
+#[test]
+fn tls_has_no_framework_and_one_provider_of_cryptography() {
+    let closure = closure("health-tls", &["--all-features"]);
+    assert!(closure.contains("rustls") && closure.contains("ring"), "{closure:?}");
+    for name in ["actix-web", "aws-lc-rs", "aws-lc-sys", "axum", "h2", "hyper", "tonic", "tower"] {
+        assert!(!closure.contains(name), "health-tls depends on {name}");
     }
 }
 
@@ -162,11 +174,15 @@ fn what_is_impure_is_seen() {
 
 #[test]
 fn adapters_stay_within_their_lines() {
-    // actix-web has 130 lines more than the design gives it: actix-http is on `http` 0.2, and what the
-    // design does not count, a peer that leaves, a stop that waits for nobody and the gRPC services that an
-    // App cannot have, is in there.
+    // hyper has 80 lines more: TLS, the plaintext port for health beside it, and, for a third of them, the
+    // bounds of what connections are generic over so that plaintext does not pay for TLS.
+    // tonic has 125 lines more: its server leaves to its connections that a peer leaves in the middle of an
+    // answer, that an accept fails, and TLS.
+    // actix-web has 250 lines more than the design gives it: actix-http is on `http` 0.2, and what the design
+    // does not count is in there: a peer that leaves, a stop that waits for nobody, the gRPC services that an
+    // App cannot have, TLS, and the plaintext port for health beside it.
     const BUDGETS: [(&str, usize); 5] =
-        [("hyper", 250), ("tonic", 150), ("tower", 200), ("tokio", 120), ("actix-web", 530)];
+        [("hyper", 330), ("tonic", 275), ("tower", 200), ("tokio", 120), ("actix-web", 650)];
     let mut counted = 0;
     for (adapter, budget) in BUDGETS {
         let sources = root().join("adapters").join(adapter).join("src");

@@ -10,7 +10,7 @@ use health_hyper::{HealthHyper, Serve, serve};
 use health_tokio::TokioTimer;
 use http::{HeaderMap, Request};
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
     net::{TcpListener, TcpStream},
     sync::Notify,
     task::JoinHandle,
@@ -96,14 +96,14 @@ pub(crate) async fn within<F: Future>(future: F) -> F::Output {
     timeout(PATIENCE, future).await.expect("hangs")
 }
 
-pub(crate) async fn read_to_end(stream: &mut TcpStream) -> String {
+pub(crate) async fn read_to_end(stream: &mut (impl AsyncRead + Unpin)) -> String {
     let mut read = Vec::new();
     within(stream.read_to_end(&mut read)).await.unwrap();
     String::from_utf8(read).unwrap()
 }
 
 /// One HTTP/1 response whose length is given by its `content-length`.
-pub(crate) async fn read_response(stream: &mut TcpStream) -> String {
+pub(crate) async fn read_response(stream: &mut (impl AsyncRead + Unpin)) -> String {
     let mut read = String::new();
     loop {
         if let Some((head, body)) = read.split_once("\r\n\r\n") {
@@ -136,7 +136,7 @@ pub(crate) fn grpc_web_watch() -> Vec<u8> {
 }
 
 /// Reads the next message of [`grpc_web_watch`], which comes in a chunk of its own.
-pub(crate) async fn read_grpc_web(stream: &mut TcpStream, status: u8) {
+pub(crate) async fn read_grpc_web(stream: &mut (impl AsyncRead + Unpin), status: u8) {
     let mut read = Vec::new();
     while !read.ends_with(&[0, 0, 0, 0, 2, 8, status, b'\r', b'\n']) {
         read.push(within(stream.read_u8()).await.unwrap());
@@ -145,6 +145,14 @@ pub(crate) async fn read_grpc_web(stream: &mut TcpStream, status: u8) {
 
 pub(crate) async fn http2(stream: TcpStream) -> SendRequest<Bytes> {
     stream.set_nodelay(true).unwrap();
+    http2_over(stream).await
+}
+
+/// HTTP/2 over any stream.
+pub(crate) async fn http2_over<T>(stream: T) -> SendRequest<Bytes>
+where
+    T: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+{
     let (requests, connection) = h2::client::handshake(stream).await.unwrap();
     tokio::spawn(connection);
     requests

@@ -1,7 +1,6 @@
 //! Health before an actix-web App, through the server of `health_actix_web`, and the greeter beside it.
 
 use std::io;
-use std::net::TcpListener;
 
 use actix_web::body::None as NoBody;
 use actix_web::http::{StatusCode, Version};
@@ -13,9 +12,12 @@ use http::header::CONTENT_LENGTH;
 use http_body::Frame;
 use http_body_util::{BodyExt as _, StreamBody};
 
-use crate::server::{self, Site};
+use crate::server::{self, Ports, Site};
 
-pub(crate) fn start(listener: TcpListener, Site { state, greet }: Site) -> io::Result<()> {
+pub(crate) fn start(
+    Ports { listener, tls, plain }: Ports,
+    Site { state, greet }: Site,
+) -> io::Result<()> {
     let health = state.clone();
     let app = move || {
         let state = state.clone();
@@ -24,9 +26,16 @@ pub(crate) fn start(listener: TcpListener, Site { state, greet }: Site) -> io::R
         }))
     };
     server::keep(move || {
-        let mut server = HttpServer::with_service(move || health.service(), app)
-            .server(|server| server.disable_signals())
-            .listen(listener);
+        let server = HttpServer::with_service(move || health.service(), app)
+            .server(|server| server.disable_signals());
+        let server = match tls {
+            Some(tls) => server.listen_tls(listener, tls),
+            None => server.listen(listener),
+        };
+        let mut server = match plain {
+            Some(plain) => server.listen_health(plain),
+            None => server,
+        };
         if let Some(greet) = greet {
             server = server.grpc(greet);
         }

@@ -2,8 +2,8 @@
 
 use std::convert::Infallible;
 use std::error::Error;
+use std::future::pending;
 use std::io;
-use std::net::TcpListener;
 
 use bytes::Bytes;
 use health_hyper::HealthHyper;
@@ -14,11 +14,28 @@ use hyper::{Request, Response};
 use hyper_util::service::TowerToHyperService;
 
 use crate::greeter::GREET;
-use crate::server::{self, Site};
+use crate::server::{self, Ports, Site};
 
-pub(crate) fn start(listener: TcpListener, site: Site) -> io::Result<()> {
-    server::on_tokio(listener, |listener| {
-        health_hyper::serve_with(listener, service(site)).into_future()
+pub(crate) fn start(Ports { listener, tls, plain }: Ports, site: Site) -> io::Result<()> {
+    let service = service(site);
+    server::on_tokio(async {
+        let served = health_hyper::serve_with(server::tokio_listener(listener)?, service.clone());
+        let served = match tls {
+            Some(tls) => served.tls(tls),
+            None => served,
+        };
+        let beside = async {
+            match plain {
+                Some(plain) => {
+                    health_hyper::serve_with(server::tokio_listener(plain)?, service).await
+                }
+                None => pending().await,
+            }
+        };
+        tokio::select! {
+            ended = served.into_future() => ended,
+            ended = beside => ended,
+        }
     })
 }
 

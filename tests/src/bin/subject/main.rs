@@ -1,13 +1,13 @@
 //! A server under test: health through one adapter, steered by JSON lines on standard input.
 
 mod actix_web;
-mod attentive;
 mod command;
 mod greeter;
 mod hyper;
 mod server;
 mod smol;
 mod state;
+mod tls;
 mod tonic;
 mod tower;
 
@@ -27,13 +27,15 @@ use crate::command::Command;
 use crate::greeter::Greet;
 use crate::server::Site;
 use crate::state::{Settings, State};
+use crate::tls::TlsArguments;
 
 const ABOUT: &str = "\
 Serves health through one adapter, for tests in any language.
 
-The first line of standard output is {\"listening\":\"HOST:PORT\",\"adapter\":\"NAME\"}. Then each line
-of standard input is a command, answered by one line, {\"ok\":true} or {\"error\":\"..\"}, after it took
-effect. End of input stops the server.";
+The first line of standard output is {\"listening\":\"HOST:PORT\",\"adapter\":\"NAME\"}, which has
+\"plain\":\"HOST:PORT\" as well under --plain-listen. Then each line of standard input is a command,
+answered by one line, {\"ok\":true} or {\"error\":\"..\"}, after it took effect. End of input stops the
+server.";
 
 #[derive(Debug, Parser)]
 #[command(name = "subject", about = ABOUT, after_help = format!("Commands: {}", command::ACCEPTED))]
@@ -65,12 +67,17 @@ struct Arguments {
     /// Serve greet.GreetService/Greet too, which answers with HOST:PORT while its status is SERVING
     #[arg(long)]
     greeter: bool,
+
+    #[command(flatten)]
+    tls: TlsArguments,
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments = Arguments::parse();
     let listener = TcpListener::bind(arguments.listen)?;
     let address = listener.local_addr()?;
+    let ports = arguments.tls.ports(arguments.adapter, listener)?;
+    let plain = ports.plain.as_ref().map(TcpListener::local_addr).transpose()?;
     let state = State::new(Settings {
         max_request_bytes: arguments.max_request_bytes,
         max_watchers: arguments.max_watchers,
@@ -88,14 +95,18 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     let site = Site { state: state.clone(), greet };
     match arguments.adapter {
-        Adapter::Hyper => hyper::start(listener, site)?,
-        Adapter::Tonic => tonic::start(listener, site)?,
-        Adapter::ActixWeb => actix_web::start(listener, site)?,
-        Adapter::Tower => tower::start(listener, site)?,
-        Adapter::Smol => smol::start(listener, site)?,
+        Adapter::Hyper => hyper::start(ports, site)?,
+        Adapter::Tonic => tonic::start(ports, site)?,
+        Adapter::ActixWeb => actix_web::start(ports, site)?,
+        Adapter::Tower => tower::start(ports.listener, site)?,
+        Adapter::Smol => smol::start(ports.listener, site)?,
         other => return Err(format!("this program does not serve through {other} yet").into()),
     }
-    say(&json!({"listening": address, "adapter": arguments.adapter.as_str()}))?;
+    let adapter = arguments.adapter.as_str();
+    say(&match plain {
+        None => json!({"listening": address, "adapter": adapter}),
+        Some(plain) => json!({"listening": address, "adapter": adapter, "plain": plain}),
+    })?;
     for line in io::stdin().lock().split(b'\n') {
         // A line that is not UTF-8 is not JSON either, and is refused as such.
         match Command::parse(&String::from_utf8_lossy(&line?)) {

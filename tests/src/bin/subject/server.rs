@@ -4,6 +4,7 @@ use std::io::{self, Write as _};
 use std::net::TcpListener;
 use std::{process, thread};
 
+use health_tls::Tls;
 use tokio::runtime::Runtime;
 
 use crate::greeter::Greet;
@@ -17,19 +18,28 @@ pub(crate) struct Site {
     pub(crate) greet: Option<Greet>,
 }
 
+/// Where a server is to listen.
+#[derive(Debug)]
+pub(crate) struct Ports {
+    pub(crate) listener: TcpListener,
+    /// What the connections of `listener` begin with, unless it is plaintext.
+    pub(crate) tls: Option<Tls>,
+    /// A further one, in plaintext.
+    pub(crate) plain: Option<TcpListener>,
+}
+
 /// Runs `serve` on a tokio runtime with threads of its own.
-pub(crate) fn on_tokio<F>(
-    listener: TcpListener,
-    serve: impl FnOnce(tokio::net::TcpListener) -> F + Send + 'static,
-) -> io::Result<()>
-where
-    F: Future<Output = io::Result<()>>,
-{
+pub(crate) fn on_tokio(
+    serve: impl Future<Output = io::Result<()>> + Send + 'static,
+) -> io::Result<()> {
     let runtime = Runtime::new()?;
+    keep(move || runtime.block_on(serve))
+}
+
+/// `listener` as tokio has it; to be called on its runtime.
+pub(crate) fn tokio_listener(listener: TcpListener) -> io::Result<tokio::net::TcpListener> {
     listener.set_nonblocking(true)?;
-    keep(move || {
-        runtime.block_on(async { serve(tokio::net::TcpListener::from_std(listener)?).await })
-    })
+    tokio::net::TcpListener::from_std(listener)
 }
 
 /// Runs `serve` on a thread of its own; the process ends with an error if it returns.

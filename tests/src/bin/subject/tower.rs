@@ -16,10 +16,11 @@ use crate::greeter::GREET;
 use crate::server::{self, Site};
 
 pub(crate) fn start(listener: TcpListener, site: Site) -> io::Result<()> {
-    server::on_tokio(listener, |listener| serve(listener, site))
+    server::on_tokio(serve(listener, site))
 }
 
-async fn serve(listener: tokio::net::TcpListener, Site { state, greet }: Site) -> io::Result<()> {
+async fn serve(listener: TcpListener, Site { state, greet }: Site) -> io::Result<()> {
+    let listener = server::tokio_listener(listener)?;
     let health = state.clone();
     // What no route has is answered as health answers it: UNIMPLEMENTED over gRPC.
     let unknown = service_fn(move |request| HealthTower::new(health.service()).call(request));

@@ -1,4 +1,4 @@
-//! A TCP stream that ends when its peer has left, whether or not anybody reads.
+//! A TCP connection that ends when its peer has left, whether or not anybody reads.
 
 use std::io;
 use std::pin::Pin;
@@ -11,23 +11,25 @@ use tokio::net::TcpStream;
 use tokio::time::{Sleep, sleep};
 use tonic::transport::server::{Connected, TcpConnectInfo};
 
-/// While an HTTP/1 answer is under way, hyper does not read on once it has bytes that it cannot use
-/// yet. It would not see its peer leave, and a Watch of a service that never changes would stay for
-/// ever.
+/// A connection of [`incoming`](crate::incoming()), for tonic's server.
+///
+/// While an HTTP/1.1 answer is under way, hyper does not read on once it has bytes that it cannot use yet.
+/// It would not see its peer leave, and a Watch of a service that never changes would stay for ever. This
+/// one fails a second after the peer's FIN: a peer that closed only its sending side still waits for its
+/// answer.
 #[derive(Debug)]
-pub(crate) struct Attentive {
+pub struct Connection {
     stream: TcpStream,
     /// Runs while there is something to read, the end included.
     pause: Option<Pin<Box<Sleep>>>,
 }
 
-impl Attentive {
+impl Connection {
     pub(crate) const fn new(stream: TcpStream) -> Self {
         Self { stream, pause: None }
     }
 
-    /// Completes a second after the peer has left: one that closed only its sending side still waits
-    /// for its answer.
+    /// Completes a second after the peer has left.
     fn poll_left(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         loop {
             if let Some(pause) = &mut self.pause {
@@ -51,7 +53,7 @@ impl Attentive {
     }
 }
 
-impl Connected for Attentive {
+impl Connected for Connection {
     type ConnectInfo = TcpConnectInfo;
 
     fn connect_info(&self) -> TcpConnectInfo {
@@ -59,7 +61,7 @@ impl Connected for Attentive {
     }
 }
 
-impl AsyncRead for Attentive {
+impl AsyncRead for Connection {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -69,13 +71,25 @@ impl AsyncRead for Attentive {
     }
 }
 
-impl AsyncWrite for Attentive {
+impl AsyncWrite for Connection {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.stream).poll_write(cx, buf)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write_vectored(cx, bufs)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
     }
 
     /// hyper flushes whenever it is woken.
