@@ -112,7 +112,7 @@ impl Client {
 }
 
 /// The certificate that the server presented.
-pub(crate) fn presented(stream: &TlsStream<TcpStream>) -> CertificateDer<'static> {
+pub(crate) fn presented<IO>(stream: &TlsStream<IO>) -> CertificateDer<'static> {
     let chain = stream.get_ref().1.peer_certificates().unwrap();
     chain.first().unwrap().clone()
 }
