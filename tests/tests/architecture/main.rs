@@ -174,7 +174,7 @@ fn what_is_impure_is_seen() {
 
 #[test]
 fn adapters_stay_within_their_lines() {
-    // hyper has 80 lines more: TLS, the plaintext port for health beside it, and, for a third of them, the
+    // hyper has 90 lines more: the count of calls, TLS, the plaintext port for health beside it, and, for a third of them, the
     // bounds of what connections are generic over so that plaintext does not pay for TLS.
     // tonic has 125 lines more: its server leaves to its connections that a peer leaves in the middle of an
     // answer, that an accept fails, and TLS.
@@ -182,7 +182,7 @@ fn adapters_stay_within_their_lines() {
     // does not count is in there: a peer that leaves, a stop that waits for nobody, the gRPC services that an
     // App cannot have, TLS, and the plaintext port for health beside it.
     const BUDGETS: [(&str, usize); 5] =
-        [("hyper", 330), ("tonic", 275), ("tower", 200), ("tokio", 120), ("actix-web", 650)];
+        [("hyper", 340), ("tonic", 275), ("tower", 200), ("tokio", 120), ("actix-web", 650)];
     let mut counted = 0;
     for (adapter, budget) in BUDGETS {
         let sources = root().join("adapters").join(adapter).join("src");
