@@ -5,9 +5,9 @@ use std::{io, rc::Rc};
 
 use actix_http::{Response, error::PayloadError};
 use actix_service::Service as _;
-use futures_util::future::{Either, FutureExt as _};
+use futures_util::future::{Either, FutureExt as _, TryFutureExt as _};
 use futures_util::stream::{StreamExt as _, TryStreamExt as _};
-use health_core::http::{Body, HealthService};
+use health_core::http::{Body, CountedBody, HealthService, count};
 use http_body_util::{BodyDataStream, Either as Body2, Either::Left, Either::Right};
 use hyper::{Request, body::Incoming, rt::Executor};
 
@@ -25,7 +25,7 @@ impl<F: Future<Output = ()> + 'static> Executor<F> for Local {
     }
 }
 
-type Answer = http::Result<http::Response<Body2<Body, Body2<AppBody, GrpcBody>>>>;
+type Answer = http::Result<http::Response<Body2<Body, Body2<AppBody, CountedBody<GrpcBody>>>>>;
 
 pub(crate) fn answer(
     request: Request<Incoming>,
@@ -39,7 +39,9 @@ pub(crate) fn answer(
     }
     Either::Right(match &settings.grpc {
         Some(grpc) if is_native(request.headers()) => {
-            Either::Left(grpc(request).map(|answer| Ok(answer.map(|body| Right(Right(body))))))
+            let health = (settings.health)();
+            let answer = count(health.registry().traffic(), grpc(request).map(Ok));
+            Either::Left(answer.map_ok(|answer| answer.map(|body| Right(Right(body)))))
         }
         _ => Either::Right(by_app(request, Rc::clone(app), Rc::clone(peer))),
     })

@@ -35,6 +35,7 @@
 
 mod connection;
 mod convert;
+mod counted;
 mod gate;
 mod grpc;
 mod http2;

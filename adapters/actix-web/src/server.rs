@@ -22,6 +22,7 @@ use tower_service::Service;
 use tracing::error;
 
 use crate::connection::{App, Port, Settings, Worker};
+use crate::counted::counted;
 use crate::grpc::{self, BoxError};
 use crate::http2::Local;
 
@@ -365,6 +366,7 @@ where
         if self.listeners.is_empty() {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "call bind or listen first"));
         }
+        (self.settings.health)().registry().traffic().count();
         let mut server = self.server;
         for (listener, port) in self.listeners {
             let address = listener.local_addr()?;
@@ -386,6 +388,7 @@ where
                             app.await.map_err(|error| error!(?error, "cannot start the App"))?;
                         let app = app.map(|answer| answer.into().map_into_boxed_body());
                         let app = app.map_err(|error| Response::from(error.into()));
+                        let app = counted(app, Arc::clone(&settings.health));
                         Worker::start(rc_service(app), settings).await
                     }
                 })
