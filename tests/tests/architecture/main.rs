@@ -178,11 +178,11 @@ fn adapters_stay_within_their_lines() {
     // bounds of what connections are generic over so that plaintext does not pay for TLS.
     // tonic has 125 lines more: its server leaves to its connections that a peer leaves in the middle of an
     // answer, that an accept fails, and TLS.
-    // actix-web has 250 lines more than the design gives it: actix-http is on `http` 0.2, and what the design
+    // actix-web has 290 lines more than the design gives it: actix-http is on `http` 0.2, and what the design
     // does not count is in there: a peer that leaves, a stop that waits for nobody, the gRPC services that an
-    // App cannot have, TLS, and the plaintext port for health beside it.
+    // App cannot have, the count of calls, TLS, and the plaintext port for health beside it.
     const BUDGETS: [(&str, usize); 5] =
-        [("hyper", 340), ("tonic", 275), ("tower", 200), ("tokio", 120), ("actix-web", 650)];
+        [("hyper", 340), ("tonic", 275), ("tower", 200), ("tokio", 120), ("actix-web", 690)];
     let mut counted = 0;
     for (adapter, budget) in BUDGETS {
         let sources = root().join("adapters").join(adapter).join("src");
