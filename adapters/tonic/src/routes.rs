@@ -1,18 +1,17 @@
 //! Tonic's routes, and the health of what is mounted in them.
 
-use std::{convert::Infallible, error::Error, mem};
+use std::{convert::Infallible, error::Error};
 
 use bytes::Bytes;
 use health_core::{Registry, ServingStatus, dubbo::service_key, http::HealthService};
 use health_tokio::TokioTimer;
 use http::{Request, Response};
 use tonic::{body::Body, server::NamedService, service::Routes};
-use tower::ServiceExt;
 use tower_service::Service;
 
 use crate::HealthServer;
 
-type BoxError = Box<dyn Error + Send + Sync>;
+pub(crate) type BoxError = Box<dyn Error + Send + Sync>;
 
 /// Tonic's [`Routes`], where each service that is mounted is registered by its name and SERVING from the
 /// start, and the health service is mounted beside them with its probes.
@@ -84,10 +83,13 @@ impl HealthRoutes {
     #[must_use]
     pub fn into_routes(self) -> Routes {
         let server = HealthServer::from_service(self.health);
-        let mut routes = self.routes.add_service(server.clone());
-        let router = routes.axum_router_mut();
-        let others = server.map_request(|request: Request<_>| request.map(Body::new));
-        *router = mem::take(router).fallback_service(others);
-        routes
+        let mut router = self.routes.into_axum_router();
+        // Not by `Routes::add_service`: its path has a parameter, for which axum allocates at every call, and its
+        // requests come in one more box.
+        for rpc in ["Check", "List", "Watch"] {
+            let path = format!("/{}/{rpc}", HealthServer::NAME);
+            router = router.route_service(&path, server.clone());
+        }
+        router.fallback_service(server).into()
     }
 }

@@ -15,6 +15,8 @@ use http::{Request, Response};
 use tonic::server::NamedService;
 use tower_service::Service;
 
+use crate::routes::BoxError;
+
 /// The health service, to be mounted in tonic's router like any generated server.
 ///
 /// What tonic puts around its services stays around this one: interceptors, layers, TLS, reflection. With
@@ -59,16 +61,16 @@ impl NamedService for HealthServer {
     const NAME: &'static str = "grpc.health.v1.Health";
 }
 
-impl Service<Request<tonic::body::Body>> for HealthServer {
+impl<B: http_body::Body<Error: Into<BoxError>>> Service<Request<B>> for HealthServer {
     type Response = Response<Body>;
     type Error = Infallible;
-    type Future = NeverError<ResponseFuture<tonic::body::Body>>;
+    type Future = NeverError<ResponseFuture<B>>;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, request: Request<tonic::body::Body>) -> Self::Future {
+    fn call(&mut self, request: Request<B>) -> Self::Future {
         self.health.call(request).never_error()
     }
 }
