@@ -77,10 +77,7 @@ impl Stop {
             while matches!(input.read(&mut [0; 64]), Ok(1..)) {}
             let _ = at_end.send(());
         });
-        Ok(Self {
-            terminate: signal(SignalKind::terminate())?,
-            end_of_input,
-        })
+        Ok(Self { terminate: signal(SignalKind::terminate())?, end_of_input })
     }
 }
 
@@ -97,12 +94,9 @@ where
     Failure: Into<Box<dyn std::error::Error>>,
 {
     let arguments = <Arguments as clap::Parser>::parse();
-    runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?
-        .block_on(async {
-            let listener = TcpListener::bind(arguments.listen).await?;
-            writeln!(io::stdout(), "{}", listener.local_addr()?)?;
-            serve(listener, Stop::new()?).await.map_err(Into::into)
-        })
+    runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
+        let listener = TcpListener::bind(arguments.listen).await?;
+        writeln!(io::stdout(), "{}", listener.local_addr()?)?;
+        serve(listener, Stop::new()?).await.map_err(Into::into)
+    })
 }

@@ -94,10 +94,7 @@ async fn check(
 }
 
 fn header<'a>(headers: &'a HeaderMap, name: &str) -> &'a str {
-    headers
-        .get(name)
-        .and_then(|value| value.to_str().ok())
-        .unwrap_or("(none)")
+    headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or("(none)")
 }
 
 fn expect<T: PartialEq + std::fmt::Debug>(what: &str, got: &T, wanted: &T) -> Result<(), Failure> {

@@ -52,9 +52,7 @@ async fn answer(request: Request<Incoming>) -> Result<Response<Reply>, hyper::Er
         frame?;
     }
     let mut response = Response::new(Reply::Message);
-    response
-        .headers_mut()
-        .insert(CONTENT_TYPE_NAME, HeaderValue::from_static(CONTENT_TYPE));
+    response.headers_mut().insert(CONTENT_TYPE_NAME, HeaderValue::from_static(CONTENT_TYPE));
     Ok(response)
 }
 

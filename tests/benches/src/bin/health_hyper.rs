@@ -15,10 +15,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 async fn serve(listener: TcpListener, stop: Stop) -> io::Result<()> {
     let registry = Registry::new();
     registry.set(SERVICE, ServingStatus::Serving);
-    health_hyper::serve(
-        listener,
-        HealthService::new(&registry, TokioTimer::shared()),
-    )
-    .with_graceful_shutdown(stop.requested())
-    .await
+    health_hyper::serve(listener, HealthService::new(&registry, TokioTimer::shared()))
+        .with_graceful_shutdown(stop.requested())
+        .await
 }

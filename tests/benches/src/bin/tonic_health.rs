@@ -12,9 +12,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 
 async fn serve(listener: TcpListener, stop: Stop) -> Result<(), tonic::transport::Error> {
     let (reporter, health) = tonic_health::server::health_reporter();
-    reporter
-        .set_service_status(SERVICE, ServingStatus::Serving)
-        .await;
+    reporter.set_service_status(SERVICE, ServingStatus::Serving).await;
     Server::builder()
         .add_service(health)
         .serve_with_incoming_shutdown(
