@@ -12,17 +12,23 @@ Usage: tests/benches/instructions.sh [OPTIONS]
 Each server runs under callgrind twice, for CALLS and for BASE sequential Checks over one connection;
 the difference, divided by the calls it is made of, leaves out start, connection and stop.
 The ratio is to the floor: a hyper server that reads the body and answers a constant.
-Exit code: 1 when the ratio of health_hyper is above the target, 2 when it cannot be measured.
+Exit code: 1 when a gate is missed, 2 when it cannot be measured. The gates, where both sides are
+measured:
+
+  health_hyper      at most 1.10 of the floor
+  health_tonic      at most 0.90 of tonic_health, in the same router
+  health_actix_web  at most 1.20 of the floor, which serves no App beside
 
 Options:
   --calls N             Checks in the longer run (default 5000)
   --base N              Checks in the shorter run (default 1000)
   --smoke               the same as --calls 300 --base 100
   --only NAME           measure only this server beside the floor (may be repeated):
-                        health_hyper, tonic_health, connectrpc_health
+                        health_hyper, health_tonic, health_actix_web, tonic_health,
+                        connectrpc_health
   --grpc-timeout VALUE  send this grpc-timeout with every Check, such as 1S
-  --target RATIO        the highest ratio that passes for health_hyper (default 1.10)
-  --no-gate             report only: a ratio above the target does not fail
+  --target NAME=RATIO   the highest ratio that passes for this server (may be repeated)
+  --no-gate             report only: a missed gate does not fail
   --profile             then list, a file for each server, where its instructions go
   -h, --help            print this
 
@@ -35,8 +41,12 @@ fail() {
     exit 2
 }
 
-calls=5000 base=1000 target=1.10 gate=yes profile=no
-servers=() client_options=()
+# What each is measured against, and the highest ratio that passes.
+declare -A against=([health_hyper]=floor [health_tonic]=tonic_health [health_actix_web]=floor)
+declare -A target=([health_hyper]=1.10 [health_tonic]=0.90 [health_actix_web]=1.20)
+
+calls=5000 base=1000 gate=yes profile=no
+servers=() client_options=() targets=()
 while (($#)); do
     case $1 in
         --calls | --base | --only | --grpc-timeout | --target)
@@ -47,7 +57,7 @@ while (($#)); do
         --smoke) calls=300 base=100 ;;
         --only) servers+=("$2") && shift ;;
         --grpc-timeout) client_options+=(--grpc-timeout "$2") && shift ;;
-        --target) target=$2 && shift ;;
+        --target) targets+=("$2") && shift ;;
         --no-gate) gate=no ;;
         --profile) profile=yes ;;
         -h | --help) usage && exit 0 ;;
@@ -57,11 +67,16 @@ while (($#)); do
 done
 [[ $calls =~ ^[0-9]+$ && $base =~ ^[0-9]+$ ]] || fail "--calls and --base take whole numbers"
 ((calls > base && base > 0)) || fail "--calls must be above --base, and --base above 0"
-[[ $target =~ ^[0-9]+(\.[0-9]+)?$ ]] || fail "--target takes a number such as 1.10"
-((${#servers[@]})) || servers=(health_hyper tonic_health connectrpc_health)
+for given in ${targets[@]+"${targets[@]}"}; do
+    [[ $given =~ ^([a-z_]+)=([0-9]+(\.[0-9]+)?)$ && -v target[${BASH_REMATCH[1]}] ]] ||
+        fail "--target takes a server that has a gate and a number, such as health_hyper=1.10"
+    target[${BASH_REMATCH[1]}]=${BASH_REMATCH[2]}
+done
+((${#servers[@]})) ||
+    servers=(health_hyper health_tonic health_actix_web tonic_health connectrpc_health)
 for server in "${servers[@]}"; do
     case $server in
-        health_hyper | tonic_health | connectrpc_health) ;;
+        health_hyper | health_tonic | health_actix_web | tonic_health | connectrpc_health) ;;
         *) fail "no server is named '$server'; see --help" ;;
     esac
 done
@@ -113,18 +128,19 @@ per_check() {
     measured=$(((long - short) / (calls - base)))
 }
 
+# ratio SERVER OTHER: of what the two cost.
+ratio() {
+    awk -v a="${cost[$1]}" -v b="${cost[$2]}" 'BEGIN { printf "%.3f", a / b }'
+}
+
 printf 'Instructions of the server for one gRPC Check (callgrind, %d calls minus %d calls)\n\n' \
     "$calls" "$base"
 printf '%-20s %12s %8s\n' server instructions ratio
-per_check floor
-floor=$measured
-printf '%-20s %12d %8s\n' floor "$floor" 1.00
-ours=
-for server in "${servers[@]}"; do
+declare -A cost
+for server in floor "${servers[@]}"; do
     per_check "$server"
-    ratio=$(awk -v a="$measured" -v b="$floor" 'BEGIN { printf "%.3f", a / b }')
-    printf '%-20s %12d %8.2f\n' "$server" "$measured" "$ratio"
-    [[ $server == health_hyper ]] && ours=$ratio
+    cost[$server]=$measured
+    printf '%-20s %12d %8.2f\n' "$server" "$measured" "$(ratio "$server" floor)"
 done
 
 if [[ $profile == yes ]]; then
@@ -141,11 +157,18 @@ if [[ $profile == yes ]]; then
     done
 fi
 
-[[ -n $ours ]] || exit 0
 echo
-if awk -v ours="$ours" -v target="$target" 'BEGIN { exit !(ours <= target) }'; then
-    echo "health_hyper is within the target: $ours <= $target"
-else
-    echo "health_hyper is above the target: $ours > $target"
-    [[ $gate == no ]] || exit 1
-fi
+missed=no
+for server in "${servers[@]}"; do
+    [[ -v against[$server] ]] || continue
+    other=${against[$server]} highest=${target[$server]}
+    [[ -v cost[$other] ]] || continue
+    found=$(ratio "$server" "$other")
+    if awk -v a="$found" -v b="$highest" 'BEGIN { exit !(a <= b) }'; then
+        echo "ok    $server: $found of $other, at most $highest"
+    else
+        echo "FAIL  $server: $found of $other, at most $highest"
+        missed=yes
+    fi
+done
+[[ $missed == no || $gate == no ]]
