@@ -75,10 +75,16 @@ async fn open_and_drop(
         let request = Request::post("Watch", "application/grpc-web", envelope(name));
         let mut call = Call::start(HttpVersion::Http1, address, &request).await?;
         call.head().await?;
-        return match call.piece().await? {
-            Piece::Body(bytes) if *bytes == *SERVICE_UNKNOWN => Ok(()),
-            other => Err(unexpected(name, &other)),
-        };
+        // The message may come in pieces, as the client reads it.
+        let mut message = Vec::new();
+        while message.len() < SERVICE_UNKNOWN.len() {
+            match call.piece().await? {
+                Piece::Body(bytes) => message.extend_from_slice(&bytes),
+                other => return Err(unexpected(name, &other)),
+            }
+        }
+        let is_expected = message == SERVICE_UNKNOWN;
+        return if is_expected { Ok(()) } else { Err(unexpected(name, &message)) };
     }
     match watch(requests, address, name).await? {
         Opened::Watch(_) => Ok(()),
