@@ -3,10 +3,12 @@
 use std::{convert::Infallible, error::Error};
 
 use bytes::Bytes;
-use health_core::{Registry, ServingStatus, dubbo::service_key, http::HealthService};
+use health_core::http::{HealthService, count};
+use health_core::{ConfigError, Registry, ServingStatus, dubbo::service_key};
 use health_tokio::TokioTimer;
 use http::{Request, Response};
 use tonic::{body::Body, server::NamedService, service::Routes};
+use tower::util::MapFutureLayer;
 use tower_service::Service;
 
 use crate::HealthServer;
@@ -67,23 +69,38 @@ impl HealthRoutes {
         self
     }
 
-    /// Registers the service of type `S` under its Dubbo service key too, `group/NAME:version`: the name
-    /// that a dubbo-go consumer watches by itself.
-    #[must_use]
-    pub fn add_dubbo_key<S: NamedService>(self, group: &str, version: &str) -> Self {
+    /// Gives the service of type `S`, once it is mounted, its Dubbo service key as a second name,
+    /// `group/NAME:version`: the one that a dubbo-go consumer watches by itself.
+    ///
+    /// # Errors
+    ///
+    /// If the service is not mounted, or something else is registered under the key.
+    pub fn add_dubbo_key<S: NamedService>(
+        self,
+        group: &str,
+        version: &str,
+    ) -> Result<Self, ConfigError> {
         let key = service_key(group, S::NAME, version);
-        self.health.registry().set(&key, ServingStatus::Serving);
-        self
+        // Without group and version the key is the name.
+        if key != S::NAME {
+            self.health.registry().alias(&key, S::NAME)?;
+        }
+        Ok(self)
     }
 
     /// The routes, for `Server::builder().add_routes`.
     ///
-    /// Paths that nobody mounted are answered by the health service: UNIMPLEMENTED over gRPC, as tonic
+    /// The calls of the services mounted so far are [counted](health_core::Traffic), for a
+    /// [`Drain`](health_core::drain::Drain) to know when the server has fallen quiet. Paths that nobody
+    /// mounted are answered by the health service: UNIMPLEMENTED over gRPC, as tonic
     /// does, and 404 over plain HTTP.
     #[must_use]
     pub fn into_routes(self) -> Routes {
+        let traffic = self.health.registry().traffic().clone();
+        traffic.count();
+        let counted = MapFutureLayer::new(move |answer| count(&traffic, answer));
         let server = HealthServer::from_service(self.health);
-        let mut router = self.routes.into_axum_router();
+        let mut router = self.routes.into_axum_router().layer(counted);
         // Not by `Routes::add_service`: its path has a parameter, for which axum allocates at every call, and its
         // requests come in one more box.
         for rpc in ["Check", "List", "Watch"] {

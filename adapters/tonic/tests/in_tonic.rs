@@ -86,6 +86,7 @@ async fn mounted_services_are_registered_by_themselves() {
     let routes = HealthRoutes::new(&health)
         .add_service(GreetServiceServer::new("hello"))
         .add_dubbo_key::<GreetServiceServer>("lab", "1.0.0")
+        .unwrap()
         .into_routes();
     let channel = channel(serve(routes).await).await;
     assert_eq!(check(channel.clone(), "greet.GreetService").await, Ok(1));
