@@ -176,13 +176,13 @@ fn what_is_impure_is_seen() {
 fn adapters_stay_within_their_lines() {
     // hyper has 90 lines more: the count of calls, TLS, the plaintext port for health beside it, and, for a third of them, the
     // bounds of what connections are generic over so that plaintext does not pay for TLS.
-    // tonic has 125 lines more: its server leaves to its connections that a peer leaves in the middle of an
+    // tonic has 135 lines more: calls are counted, its server leaves to its connections that a peer leaves in the middle of an
     // answer, that an accept fails, and TLS.
     // actix-web has 290 lines more than the design gives it: actix-http is on `http` 0.2, and what the design
     // does not count is in there: a peer that leaves, a stop that waits for nobody, the gRPC services that an
     // App cannot have, the count of calls, TLS, and the plaintext port for health beside it.
     const BUDGETS: [(&str, usize); 5] =
-        [("hyper", 340), ("tonic", 275), ("tower", 200), ("tokio", 120), ("actix-web", 690)];
+        [("hyper", 340), ("tonic", 285), ("tower", 200), ("tokio", 120), ("actix-web", 690)];
     let mut counted = 0;
     for (adapter, budget) in BUDGETS {
         let sources = root().join("adapters").join(adapter).join("src");
