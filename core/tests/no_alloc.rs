@@ -277,3 +277,14 @@ mod http {
         assert_eq!(task.0.load(Ordering::Relaxed), 2, "woken by each");
     }
 }
+
+/// Peers choose the names: what each costs, times `max_watchers`, is the memory that they may take.
+#[test]
+fn a_watch_of_a_name_of_its_own_costs_less_than_700_bytes() {
+    let registry = Registry::new();
+    let names: Vec<_> = (0..1_000).map(|number| format!("name-{number}")).collect();
+    let mut watches = Vec::with_capacity(names.len());
+    let held = measure(|| watches.extend(names.iter().map(|name| registry.watch(name).unwrap())));
+    let each = held.bytes_current / names.len() as i64;
+    assert!((100..700).contains(&each), "{each} bytes");
+}
