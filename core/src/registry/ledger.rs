@@ -418,15 +418,12 @@ impl Ledger {
         if let Some(hold) = &record.hold {
             return Some(hold.to_string().into());
         }
+        let was_set = record.reported == Some(ServingStatus::NotServing);
         let worst = match record.own {
             ServingStatus::Unknown => Finding::Pending,
-            _ => Finding::Failing,
+            ServingStatus::NotServing if !was_set => Finding::Failing,
+            _ => return None,
         };
-        if record.reported == Some(ServingStatus::NotServing)
-            || record.own == ServingStatus::Serving
-        {
-            return None;
-        }
         let entries = record.conditions.iter().filter_map(|at| self.conditions.get(*at));
         let mut conditions = entries.filter(|entry| entry.finding == worst);
         if let Some(entry) = conditions.next() {
