@@ -5,6 +5,7 @@ mod builder;
 mod conditions;
 mod holds;
 mod ledger;
+mod record;
 mod relations;
 mod services;
 mod signal;
@@ -22,7 +23,8 @@ use std::{
 pub use builder::RegistryBuilder;
 pub(crate) use conditions::ConditionKey;
 pub use conditions::ConditionState;
-use ledger::{Changed, Ledger, Moment, Name, Record};
+use ledger::{Changed, Ledger, Moment};
+use record::{Name, Record};
 pub(crate) use relations::LIVENESS;
 pub use relations::{Group, Overall};
 pub use services::ServiceState;

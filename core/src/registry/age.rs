@@ -11,10 +11,7 @@ use std::{
     time::Instant,
 };
 
-use super::{
-    Inner, Registry,
-    ledger::{Ledger, Name},
-};
+use super::{Inner, Registry, ledger::Ledger, record::Name};
 use crate::{Finding, Hold, elapsed::Elapsed, rt::Timer, transition::Cause};
 
 /// What is to be looked at when its time comes, earliest first.

@@ -7,7 +7,8 @@ use std::{
 
 use super::{
     Registry,
-    ledger::{Entry, Ledger, Moment, Name, Nature},
+    ledger::{Ledger, Moment},
+    record::{Entry, Name, Nature},
     relations::LIVENESS,
 };
 use crate::{ConfigError, Finding, Scope, ServingStatus, transition::Cause};

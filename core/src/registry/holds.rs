@@ -5,7 +5,8 @@ use std::sync::Arc as StdArc;
 use super::{
     Registry, Update,
     age::Due,
-    ledger::{Ledger, Moment, Name},
+    ledger::{Ledger, Moment},
+    record::Name,
 };
 use crate::{Hold, cell::Cell, sync::Arc, transition::Cause};
 

@@ -10,17 +10,16 @@ use slab::Slab;
 use super::{
     IndexWriter, Update,
     age::{Deadlines, Due},
+    record::{Edge, Entry, Name, Nature, Origin, Reading, Record, Stand},
     tally::Tally,
 };
 use crate::{
-    Finding, Hold, OVERALL, Scope, ServingStatus, Transition,
-    cell::{Cell, Shown},
+    Finding, OVERALL, Scope, ServingStatus, Transition,
+    cell::Cell,
     status::Standing,
     sync::Arc,
     transition::{Cause, Feeds},
 };
-
-pub(super) type Name = StdArc<str>;
 
 pub(super) struct Ledger {
     /// Every name of which something was said, or that is watched. A name that is neither has no record.
@@ -42,94 +41,6 @@ pub(super) struct Ledger {
     /// What has been edited and not settled. Kept, like `touched`, for its memory.
     marked: Vec<(Name, Cause)>,
     touched: Vec<Name>,
-}
-
-/// What is known of one name.
-pub(super) struct Record {
-    pub(super) cell: Arc<Cell>,
-    /// What the application set; `None` while it is not registered.
-    pub(super) reported: Option<ServingStatus>,
-    /// Why an operator holds the service, if one does.
-    pub(super) hold: Option<Hold>,
-    /// Places in [`Ledger::conditions`].
-    pub(super) conditions: Vec<usize>,
-    /// The services that this one follows. Never a cycle.
-    pub(super) follows: Vec<Edge>,
-    /// The names that follow this one, once for each edge.
-    pub(super) followers: Vec<Name>,
-    pub(super) nature: Nature,
-    /// Kept for a probe, and unknown to every RPC.
-    pub(super) hidden: bool,
-    /// What it stands for while the registry is not shut down, worked out by `settle`.
-    own: ServingStatus,
-    /// Whether nothing that concerns this process alone speaks against it.
-    pub(super) alive: bool,
-    /// Whether it was SERVING at least once since it was registered.
-    pub(super) served: bool,
-    /// Since when it shows what it shows.
-    pub(super) since: Instant,
-    /// As what it is in [`Ledger::tally`]; SERVICE_UNKNOWN if it is not.
-    counted: ServingStatus,
-    /// Why `settle` looked at it, while it does.
-    visited: Option<Cause>,
-}
-
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub(super) enum Nature {
-    Service,
-    /// Another name of a service: stands for what that stands for.
-    AliasOf(Name),
-    /// Made up of others; `latched` unless it must not read NOT_SERVING because of a shutdown.
-    Group {
-        latched: bool,
-    },
-}
-
-/// That a service follows another one.
-#[derive(Clone, Debug)]
-pub(super) struct Edge {
-    pub(super) other: Name,
-    pub(super) reading: Reading,
-    /// Whether it decides, or is only told.
-    pub(super) critical: bool,
-    pub(super) origin: Origin,
-}
-
-/// Who made a service follow another one, and so may end it.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum Origin {
-    Dependency,
-    Group,
-    Overall,
-}
-
-/// What of another service counts.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum Reading {
-    /// That nothing local speaks against it.
-    Alive,
-    /// That it is SERVING.
-    Serving,
-    /// That it has been SERVING once.
-    Started,
-}
-
-/// One condition of one service.
-pub(super) struct Entry {
-    pub(super) service: Name,
-    pub(super) name: Name,
-    pub(super) scope: Scope,
-    pub(super) finding: Finding,
-    pub(super) reason: Option<Name>,
-    /// When that was found.
-    pub(super) at: Instant,
-    /// Until when it is believed.
-    pub(super) expires: Option<Instant>,
-    /// Its owner is gone.
-    pub(super) is_abandoned: bool,
-    /// The deadline under which it stands in [`Ledger::deadlines`].
-    pub(super) queued: Option<Instant>,
-    pub(super) generation: u64,
 }
 
 /// What an edit needs to know from outside.
@@ -460,120 +371,6 @@ impl Ledger {
         {
             entry.queued = Some(at);
             self.deadlines.push(at, Due::Condition(place));
-        }
-    }
-}
-
-/// What `settle` works out of a record.
-#[derive(Clone, Copy, Eq, PartialEq)]
-struct Stand {
-    own: ServingStatus,
-    alive: bool,
-    served: bool,
-}
-
-impl Stand {
-    const UNKNOWN: Self = Self { own: ServingStatus::ServiceUnknown, alive: true, served: false };
-}
-
-impl Record {
-    fn new(name: Name, now: Instant) -> Self {
-        let Stand { own, alive, served } = Stand::UNKNOWN;
-        Self {
-            cell: Arc::new(Cell::new(name)),
-            reported: None,
-            hold: None,
-            conditions: Vec::new(),
-            follows: Vec::new(),
-            followers: Vec::new(),
-            nature: Nature::Service,
-            hidden: false,
-            own,
-            alive,
-            served,
-            since: now,
-            counted: ServingStatus::ServiceUnknown,
-            visited: None,
-        }
-    }
-
-    pub(super) fn is_registered(&self) -> bool {
-        self.own != ServingStatus::ServiceUnknown && !self.hidden
-    }
-
-    /// Whether the application made it something: it is registered, or has a condition or a dependency.
-    pub(super) fn is_anything(&self) -> bool {
-        self.reported.is_some() || !self.conditions.is_empty() || !self.follows.is_empty()
-    }
-
-    /// Whether nothing is lost when the record is dropped.
-    pub(super) fn is_idle(&self) -> bool {
-        self.own == ServingStatus::ServiceUnknown
-            && self.reported.is_none()
-            && self.hold.is_none()
-            && self.conditions.is_empty()
-            && self.follows.is_empty()
-            && self.followers.is_empty()
-            && !matches!(self.nature, Nature::AliasOf(_))
-            && self.cell.is_vacant()
-    }
-
-    /// Whether it is one of the services that make up the server as a whole.
-    pub(super) fn counts(&self, name: &str) -> bool {
-        name != OVERALL && self.nature == Nature::Service
-    }
-
-    /// Whether a shutdown makes it NOT_SERVING.
-    fn is_latched(&self) -> bool {
-        !matches!(self.nature, Nature::Group { latched: false })
-    }
-
-    fn shows(&self, latched: bool) -> ServingStatus {
-        match self.own {
-            _ if self.hidden => ServingStatus::ServiceUnknown,
-            ServingStatus::ServiceUnknown => ServingStatus::ServiceUnknown,
-            _ if latched && self.is_latched() => ServingStatus::NotServing,
-            own => own,
-        }
-    }
-
-    fn publish(&self, to: ServingStatus, index: &mut IndexWriter<'_>) {
-        let shown = Shown::new(to, self.served);
-        let registered = to != ServingStatus::ServiceUnknown;
-        if registered == (self.cell.shown().status() != ServingStatus::ServiceUnknown) {
-            return self.cell.publish(shown);
-        }
-        let index = index.open();
-        self.cell.publish(shown);
-        let name = self.cell.service();
-        if registered {
-            index.insert(StdArc::clone(name), Arc::clone(&self.cell));
-        } else {
-            index.remove(&**name);
-        }
-    }
-}
-
-impl Edge {
-    /// What the service at the other end is to this one.
-    pub(super) fn read(&self, other: Option<&Record>) -> Finding {
-        self.reading.of(other)
-    }
-}
-
-impl Reading {
-    fn of(self, other: Option<&Record>) -> Finding {
-        let own = other.map_or(ServingStatus::ServiceUnknown, |other| other.own);
-        match self {
-            Self::Alive if other.is_none_or(|other| other.alive) => Finding::Passing,
-            Self::Started if other.is_some_and(|other| other.served) => Finding::Passing,
-            Self::Started => Finding::Pending,
-            Self::Alive => Finding::Failing,
-            Self::Serving => match own {
-                ServingStatus::Serving => Finding::Passing,
-                ServingStatus::Unknown => Finding::Pending,
-                ServingStatus::NotServing | ServingStatus::ServiceUnknown => Finding::Failing,
-            },
         }
     }
 }

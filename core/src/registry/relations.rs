@@ -4,7 +4,8 @@ use std::{collections::HashSet, sync::Arc as StdArc};
 
 use super::{
     Registry, Update,
-    ledger::{Edge, Ledger, Moment, Name, Nature, Origin, Reading, Record},
+    ledger::{Ledger, Moment},
+    record::{Edge, Name, Nature, Origin, Reading, Record},
 };
 use crate::{ConfigError, OVERALL, ServingStatus, transition::Cause};
 

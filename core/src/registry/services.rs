@@ -8,7 +8,8 @@ use std::{
 use super::{
     Registry,
     conditions::ConditionState,
-    ledger::{Ledger, Name, Record},
+    ledger::Ledger,
+    record::{Name, Record},
 };
 use crate::{Hold, ServingStatus};
 
