@@ -5,7 +5,7 @@
 
 use std::{iter, sync::Arc};
 
-use crate::{ConfigError, Finding, Group, OVERALL, Registry, ServingStatus};
+use crate::{ConfigError, Finding, Group, OVERALL, Registry, ServingStatus, registry::LIVENESS};
 
 /// The question.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
@@ -112,11 +112,10 @@ impl ProbeConfig {
     ///
     /// If a service named is not registered, or one of the three names is that of a service.
     pub fn register(&self, registry: &Registry) -> Result<(), ConfigError> {
-        let names = |services: &[Arc<str>]| services.to_vec();
-        registry.group("liveness", Group::alive(names(&self.liveness)))?;
-        let readiness = Group::serving(names(&self.readiness)).optional(names(&self.optional));
+        registry.group(LIVENESS, Group::alive(self.liveness.clone()))?;
+        let readiness = Group::serving(self.readiness.clone()).optional(self.optional.clone());
         registry.group("readiness", readiness)?;
-        registry.group("startup", Group::started(names(&self.startup)))?;
+        registry.group("startup", Group::started(self.startup.clone()))?;
         Ok(())
     }
 

@@ -86,7 +86,7 @@ where
 /// # #[derive(Clone)]
 /// # struct Pool;
 /// # impl Pool {
-/// #     async fn get(&self) -> Result<Arc<Client>, std::io::Error> { unimplemented!() }
+/// #     async fn get(&self) -> Result<Arc<Client>, std::io::Error> { std::future::pending().await }
 /// # }
 /// // deadpool's, bb8's, ...: what a pool lends is a `Client` behind a pointer.
 /// fn over(pool: Pool) -> Shared<impl health_core::condition::Condition> {

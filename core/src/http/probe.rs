@@ -43,9 +43,9 @@ pub(super) fn answer(
     let report = config.report(path.probe(), registry);
     let query = Query::new(head.uri.query().unwrap_or_default());
     let as_json = prefers_json(&head.headers);
-    let details = details.then(|| Details::of(registry));
+    let told = details.then_some(registry);
     let answer = match check {
-        None => Answer::new(path, report.components().to_vec(), details, query),
+        None => Answer::new(path, report.components().to_vec(), told, query),
         Some(name) => {
             let name = percent_decode_str(name).decode_utf8_lossy();
             let named = report.components().iter().filter(|component| component.name() == name);
@@ -53,7 +53,7 @@ pub(super) fn answer(
             if named.is_empty() {
                 return service::empty(StatusCode::NOT_FOUND);
             }
-            Answer::new(path, named, details, query)
+            Answer::new(path, named, told, query)
         }
     };
     let whole = check.is_none() && path.probe() == Probe::Readiness;
@@ -72,20 +72,21 @@ impl ProbePath {
 }
 
 /// The outcome of a probe before it is written down.
-struct Answer {
+struct Answer<'a> {
     path: ProbePath,
     components: Vec<Component>,
-    details: Option<Details>,
+    /// Where details are taken from, if they are told.
+    told: Option<&'a Registry>,
     excluded: Vec<String>,
     verbose: bool,
     passed: bool,
 }
 
-impl Answer {
+impl<'a> Answer<'a> {
     fn new(
         path: ProbePath,
         components: Vec<Component>,
-        details: Option<Details>,
+        told: Option<&'a Registry>,
         query: Query<'_>,
     ) -> Self {
         let mut excluded: Vec<_> = query
@@ -96,7 +97,7 @@ impl Answer {
         excluded.sort_unstable();
         excluded.dedup();
         let verbose = query.first("verbose").is_some();
-        let mut answer = Self { path, components, details, excluded, verbose, passed: true };
+        let mut answer = Self { path, components, told, excluded, verbose, passed: true };
         let passes = |component: &Component| {
             component.is_healthy() || component.is_optional() || answer.excludes(component)
         };
@@ -126,7 +127,7 @@ impl Answer {
                 writeln!(text, "[-]{name} failed: {}", self.reason(component))
             };
         }
-        for line in self.details.iter().flat_map(|details| &details.lines) {
+        for line in self.told.map(details).unwrap_or_default() {
             let _ = writeln!(text, "{line}");
         }
         let strangers = self.strangers();
@@ -141,8 +142,8 @@ impl Answer {
         text
     }
 
-    fn reason<'a>(&'a self, component: &'a Component) -> &'a str {
-        match self.details {
+    fn reason<'b>(&self, component: &'b Component) -> &'b str {
+        match self.told {
             None => "reason withheld",
             Some(_) => component.reason().unwrap_or("no reason given"),
         }
@@ -171,12 +172,12 @@ impl Answer {
         let failed = self.components.iter().filter(|component| !component.is_healthy());
         let told =
             failed.map(|component| format!("{}: {}", component.name(), self.reason(component)));
-        let output = self.details.is_some().then(|| told.collect::<Vec<_>>().join("; "));
+        let output = self.told.is_some().then(|| told.collect::<Vec<_>>().join("; "));
         let health = HealthJson {
             status: pass_or_fail(self.passed),
             checks,
             output: output.filter(|output| !output.is_empty()),
-            notes: self.details.as_ref().map_or(&[], |details| &details.lines),
+            notes: self.told.map(details).unwrap_or_default(),
         };
         // Maps with string keys always serialize.
         serde_json::to_string(&health).unwrap_or_default()
@@ -184,27 +185,21 @@ impl Answer {
 }
 
 /// What operators get to see besides: the holds, and the last transitions, newest first.
-struct Details {
-    lines: Vec<String>,
-}
-
-impl Details {
-    fn of(registry: &Registry) -> Self {
-        let now = registry.now();
-        let mut lines = Vec::new();
-        for (service, hold) in registry.holds() {
-            let mut line = format!("{}: {hold}", Named(&service));
-            if let Some(end) = hold.end() {
-                let left = Elapsed(end.saturating_duration_since(now));
-                // Writing to a String does not fail.
-                let _ = write!(line, ", for another {left}");
-            }
-            lines.push(line);
+fn details(registry: &Registry) -> Vec<String> {
+    let now = registry.now();
+    let mut lines = Vec::new();
+    for (service, hold) in registry.holds() {
+        let mut line = format!("{}: {hold}", Named(&service));
+        if let Some(end) = hold.end() {
+            let left = Elapsed(end.saturating_duration_since(now));
+            // Writing to a String does not fail.
+            let _ = write!(line, ", for another {left}");
         }
-        let past = registry.history();
-        lines.extend(past.iter().rev().map(|transition| tell(transition, now)));
-        Self { lines }
+        lines.push(line);
     }
+    let past = registry.history();
+    lines.extend(past.iter().rev().map(|transition| tell(transition, now)));
+    lines
 }
 
 /// A transition in one line.
@@ -234,7 +229,7 @@ impl fmt::Display for Named<'_> {
 }
 
 #[derive(Serialize)]
-struct HealthJson<'a> {
+struct HealthJson {
     status: &'static str,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     checks: BTreeMap<String, [CheckJson; 1]>,
@@ -242,8 +237,8 @@ struct HealthJson<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     output: Option<String>,
     /// Holds, and the last transitions.
-    #[serde(skip_serializing_if = "<[_]>::is_empty")]
-    notes: &'a [String],
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    notes: Vec<String>,
 }
 
 #[derive(Serialize)]
@@ -358,7 +353,7 @@ mod tests {
         assert_eq!(ask("healthz", both, &registry), ok("ok"));
     }
 
-    fn details(registry: &Registry, config: &ProbeConfig, accept: &str) -> (u16, String) {
+    fn detailed(registry: &Registry, config: &ProbeConfig, accept: &str) -> (u16, String) {
         let request = Request::get("/readyz?verbose").header("accept", accept).body(()).unwrap();
         let (head, ()) = request.into_parts();
         let response = answer(config, true, registry, &head, ProbePath::Readyz, None);
@@ -377,13 +372,13 @@ mod tests {
         registry.set("extra", ServingStatus::NotServing);
         let second = Duration::from_secs(1);
         timer.advance(90 * second);
-        assert_eq!(details(&registry, &config, "*/*").0, 200, "an optional one does not decide");
+        assert_eq!(detailed(&registry, &config, "*/*").0, 200, "an optional one does not decide");
         pool.fail(crate::Reason::new("connection refused"));
         let end = registry.now() + 600 * second;
         registry.hold("extra", crate::Hold::new("upgrade").by("ada").until(end));
         timer.advance(30 * second);
 
-        let (status, text) = details(&registry, &config, "*/*");
+        let (status, text) = detailed(&registry, &config, "*/*");
         assert_eq!(status, 503);
         let expected = "\
             [-]a failed: postgres: connection refused\n\
@@ -399,7 +394,7 @@ mod tests {
             readyz check failed\n";
         assert_eq!(text, expected);
 
-        let (status, json) = details(&registry, &config, "application/health+json");
+        let (status, json) = detailed(&registry, &config, "application/health+json");
         let json: serde_json::Value = serde_json::from_str(&json).unwrap();
         assert_eq!((status, json["status"].as_str()), (503, Some("fail")));
         let output = "a: postgres: connection refused; extra: held by ada: upgrade";

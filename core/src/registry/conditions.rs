@@ -113,19 +113,8 @@ impl Registry {
         reason: Option<StdArc<str>>,
         expires: Option<Instant>,
     ) {
-        // Dropped where no lock is held.
-        let _replaced = self.change(|ledger, moment| {
-            let entry = ledger.entry(key)?;
-            let changed = std::mem::replace(&mut entry.finding, finding) != finding;
-            let replaced = std::mem::replace(&mut entry.reason, reason);
-            entry.at = moment.now;
-            let service = changed.then(|| StdArc::clone(&entry.service));
-            ledger.expire_at(key.place, expires);
-            if let Some(service) = service {
-                ledger.mark(&service, Cause::Condition);
-            }
-            replaced
-        });
+        // What is replaced is dropped where no lock is held.
+        self.change(|ledger, moment| ledger.report(key, finding, reason, expires, moment));
     }
 
     /// Takes a condition away: the service shows what the others make of it.
@@ -144,11 +133,13 @@ impl Registry {
     /// Fails a condition whose owner is gone, for good: nobody is left who could find out. A new condition
     /// of the same name takes its place.
     pub(crate) fn abandon(&self, key: ConditionKey, reason: &str) {
-        self.report(key, Finding::Failing, Some(reason.into()), None);
-        self.change(|ledger, _| {
+        let reason = Some(reason.into());
+        self.change(|ledger, moment| {
+            let replaced = ledger.report(key, Finding::Failing, reason, None, moment);
             if let Some(entry) = ledger.entry(key) {
                 entry.is_abandoned = true;
             }
+            replaced
         });
     }
 }
@@ -156,6 +147,27 @@ impl Registry {
 impl Ledger {
     fn entry(&mut self, key: ConditionKey) -> Option<&mut Entry> {
         self.conditions.get_mut(key.place).filter(|entry| entry.generation == key.generation)
+    }
+
+    /// Notes what a condition found; returns the reason that stood there before.
+    fn report(
+        &mut self,
+        key: ConditionKey,
+        finding: Finding,
+        reason: Option<StdArc<str>>,
+        expires: Option<Instant>,
+        moment: Moment,
+    ) -> Option<StdArc<str>> {
+        let entry = self.entry(key)?;
+        let changed = std::mem::replace(&mut entry.finding, finding) != finding;
+        let replaced = std::mem::replace(&mut entry.reason, reason);
+        entry.at = moment.now;
+        let service = changed.then(|| StdArc::clone(&entry.service));
+        self.expire_at(key.place, expires);
+        if let Some(service) = service {
+            self.mark(&service, Cause::Condition);
+        }
+        replaced
     }
 
     fn add_condition(
