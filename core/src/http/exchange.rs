@@ -101,31 +101,8 @@ impl<B: http_body::Body> Future for ResponseFuture<B> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Response<Body>> {
         let this = self.project();
-        let (mut body, exchange) = (this.body, this.exchange);
-        if exchange.unread {
-            return Poll::Ready(exchange.finish(Ok(())));
-        }
-        loop {
-            let Poll::Ready(frame) = body.as_mut().poll_frame(cx) else {
-                return exchange.poll_patience(cx);
-            };
-            match frame {
-                None => return Poll::Ready(exchange.finish(Ok(()))),
-                Some(Err(_)) => return Poll::Ready(exchange.finish(Err(Fault::BodyCutOff))),
-                Some(Ok(frame)) => {
-                    let Ok(mut data) = frame.into_data() else {
-                        continue;
-                    };
-                    let data = data.copy_to_bytes(data.remaining());
-                    if !exchange.take(data) {
-                        return Poll::Ready(exchange.finish(Ok(())));
-                    }
-                    if body.is_end_stream() {
-                        return Poll::Ready(exchange.finish(Ok(())));
-                    }
-                }
-            }
-        }
+        let read = ready!(this.exchange.poll_body(this.body, cx));
+        Poll::Ready(this.exchange.finish(read))
     }
 }
 
@@ -141,6 +118,33 @@ impl Exchange {
             self.fail(Fault::TooLarge);
             self.unread = true;
         }
+    }
+
+    /// Reads the body until the reply can go out: to its end, or to what ends the reading before.
+    fn poll_body<B: http_body::Body>(
+        &mut self,
+        mut body: Pin<&mut B>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<(), Fault>> {
+        while !self.unread {
+            let Poll::Ready(frame) = body.as_mut().poll_frame(cx) else {
+                return self.poll_patience(cx).map(Ok);
+            };
+            match frame {
+                None => break,
+                Some(Err(_)) => return Poll::Ready(Err(Fault::BodyCutOff)),
+                Some(Ok(frame)) => {
+                    let Ok(mut data) = frame.into_data() else {
+                        continue;
+                    };
+                    let data = data.copy_to_bytes(data.remaining());
+                    if !self.take(data) || body.is_end_stream() {
+                        break;
+                    }
+                }
+            }
+        }
+        Poll::Ready(Ok(()))
     }
 
     /// Takes a piece of the body in; `false`: enough of it has come, the reply goes out.
@@ -177,7 +181,7 @@ impl Exchange {
 
     /// Waits for the body no longer than the call's deadline, the time for a body, or the time for
     /// throwing the rest away.
-    fn poll_patience(&mut self, cx: &mut Context<'_>) -> Poll<Response<Body>> {
+    fn poll_patience(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let Some(timer) = self.engine.timer.clone() else {
             return Poll::Pending;
         };
@@ -202,7 +206,7 @@ impl Exchange {
             ready!(sleep.as_mut().poll(cx));
         }
         self.fail(Fault::DeadlineExceeded);
-        Poll::Ready(self.finish(Ok(())))
+        Poll::Ready(())
     }
 
     fn finish(&mut self, body: Result<(), Fault>) -> Response<Body> {
