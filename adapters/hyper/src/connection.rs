@@ -9,13 +9,12 @@ use std::task::{Context, Poll};
 use std::{future::pending, future::poll_fn, io, io::Cursor, pin::Pin, pin::pin, time::Duration};
 
 use bytes::BytesMut;
-use futures_util::FutureExt;
+use futures_util::future::{Either, FutureExt, select};
 #[cfg(feature = "tls")]
 use health_tls::Tls;
 use hyper::server::conn::{http1, http2};
 use hyper::{Request, Response, body::Body, body::Incoming, service::Service};
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use hyper_util::server::graceful::GracefulConnection;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, Interest, ReadBuf, copy, join, sink};
 use tokio::net::{TcpListener, TcpStream, tcp::OwnedReadHalf, tcp::OwnedWriteHalf};
 use tokio::sync::{Semaphore, watch::Receiver, watch::error::RecvError};
@@ -72,6 +71,8 @@ where
                 sleep(Duration::from_millis(500)).await;
                 continue;
             };
+            // An answer is small and whole. Not worth refusing a connection for.
+            let _ = stream.set_nodelay(true);
             let (connection, free) = (self.clone(), |()| drop(slot));
             match &entrance {
                 Entrance::Plaintext => tokio::spawn(connection.serve(stream).map(free)),
@@ -84,9 +85,19 @@ where
     }
 
     /// Serves `stream` until the peer, a limit or the stop ends it.
-    async fn serve(self, stream: TcpStream) {
-        let (inbound, outbound) = sides(stream);
-        self.run(inbound.clone(), inbound, outbound, None).await;
+    async fn serve(mut self, mut stream: TcpStream) {
+        let Some(beginning) = self.begin(&mut stream).await else { return };
+        if is_http2(&beginning) {
+            // Nothing but hyper reads an HTTP/2 connection: the halves are borrowed, and need no lock.
+            let (reader, writer) = stream.split();
+            let ended = self.http2(join(beginning.chain(reader), writer)).await;
+            self.finish(ended, stream).await;
+        } else {
+            let (inbound, outbound) = sides(stream);
+            let io = join(beginning.chain(inbound.clone()), outbound);
+            let ended = self.http1(io, &inbound).await;
+            self.finish(ended, inbound).await;
+        }
     }
 
     #[cfg(feature = "tls")]
@@ -97,59 +108,71 @@ where
             _ = self.stop.changed() => return,
         };
         let Ok(stream) = accepted else { return };
-        let is_http2 = stream.get_ref().1.alpn_protocol().map(|name| name == b"h2");
-        let (reader, writer) = tokio::io::split(stream);
-        self.run(inbound, reader, writer, is_http2).await;
+        let agreed = stream.get_ref().1.alpn_protocol().map(|name| name == b"h2");
+        let (mut reader, writer) = tokio::io::split(stream);
+        let Some(beginning) = self.begin(&mut reader).await else { return };
+        let is_http2 = agreed.unwrap_or_else(|| is_http2(&beginning));
+        let io = join(beginning.chain(reader), writer);
+        let ended = if is_http2 { self.http2(io).await } else { self.http1(io, &inbound).await };
+        self.finish(ended, inbound).await;
     }
 
-    /// `reader` is what is read of `inbound`. Without an agreement on HTTP/2, the first bytes decide.
-    async fn run<R, W>(self, inbound: Inbound, mut reader: R, writer: W, is_http2: Option<bool>)
+    /// The first bytes, which tell the protocol; `None`: they did not come in time.
+    async fn begin(&mut self, reader: &mut (impl AsyncRead + Unpin)) -> Option<Beginning> {
+        tokio::select! {
+            read = timeout(self.protocols.header_limit, beginning(reader)) => read.ok()?.ok(),
+            _ = self.stop.changed() => None,
+        }
+    }
+
+    /// Serves HTTP/2, and says whether the connection ended by itself.
+    async fn http2(&mut self, io: impl AsyncRead + AsyncWrite + Unpin) -> bool {
+        let (io, service) = (TokioIo::new(io), self.service.clone());
+        let connection = Box::pin(self.protocols.http2.serve_connection(io, service));
+        let shut_down = http2::Connection::graceful_shutdown;
+        drive(connection, shut_down, pending(), &mut self.stop).await
+    }
+
+    /// The same for HTTP/1, where `inbound` is what is read of in the end.
+    async fn http1<I>(&mut self, io: I, inbound: &Inbound) -> bool
     where
-        R: AsyncRead + Send + Unpin + 'static,
-        W: AsyncWrite + Send + Unpin + 'static,
+        I: AsyncRead + AsyncWrite + Unpin + 'static,
     {
-        let Self { protocols, service, mut stop } = self;
-        let beginning = tokio::select! {
-            read = timeout(protocols.header_limit, beginning(&mut reader)) => read,
-            _ = stop.changed() => return,
-        };
-        let Ok(Ok(beginning)) = beginning else { return };
-        let is_http2 = is_http2.unwrap_or_else(|| beginning.starts_with(PREFACE));
-        let io = TokioIo::new(join(Cursor::new(beginning).chain(reader), writer));
-        let ended = if is_http2 {
-            let connection = protocols.http2.serve_connection(io, service);
-            drive(Box::pin(connection), pending(), &mut stop).await
-        } else {
-            let connection = protocols.http1.serve_connection(io, service);
-            drive(Box::pin(connection), inbound.abandoned(), &mut stop).await
-        };
-        // To close with bytes unread makes TCP send a reset, which takes the last answer from a peer that has
-        // not read it yet (RFC 9112 §9.6): reads what it still sends, until it closes in its turn.
-        if ended && !*stop.borrow() {
+        let (io, service) = (TokioIo::new(io), self.service.clone());
+        let connection = Box::pin(self.protocols.http1.serve_connection(io, service));
+        let shut_down = http1::Connection::graceful_shutdown;
+        drive(connection, shut_down, inbound.abandoned(), &mut self.stop).await
+    }
+
+    /// Lets go of a connection that has `ended` by itself. To close with bytes unread makes TCP send a reset,
+    /// which takes the last answer from a peer that has not read it yet (RFC 9112 §9.6): reads what it still
+    /// sends, until it closes in its turn.
+    async fn finish(self, ended: bool, mut inbound: impl AsyncRead + Unpin) {
+        if ended && !*self.stop.borrow() {
             // No stop waits for this.
-            drop(stop);
-            let _ = timeout(5 * A_SECOND, copy(&mut inbound.clone(), &mut sink())).await;
+            drop(self);
+            let _ = timeout(5 * A_SECOND, copy(&mut inbound, &mut sink())).await;
         }
     }
 }
 
-/// Runs `connection`, and says whether it ended by itself.
-async fn drive<C: GracefulConnection>(
+/// Runs `connection`, and says whether it ended by itself. Polled at every call that is served, where
+/// `select!` costs more than what it chooses between.
+async fn drive<C: Future>(
     mut connection: Pin<Box<C>>,
+    shut_down: impl Fn(Pin<&mut C>),
     abandoned: impl Future<Output = ()>,
     stop: &mut Receiver<bool>,
 ) -> bool {
     let mut abandoned = pin!(abandoned);
     loop {
-        tokio::select! {
-            biased;
-            _ = &mut connection => return true,
-            () = &mut abandoned => return false,
-            stop = changed(stop) => match stop {
-                Ok(()) => connection.as_mut().graceful_shutdown(),
-                Err(_) => return false,
-            },
-        }
+        let over = select(connection.as_mut(), abandoned.as_mut());
+        let stopping = match select(over, pin!(changed(stop))).await {
+            Either::Left((over, _)) => return matches!(over, Either::Left(_)),
+            Either::Right((stopping, _)) => stopping,
+        };
+        let Ok(()) = stopping else { return false };
+        shut_down(connection.as_mut());
     }
 }
 
@@ -164,8 +187,6 @@ fn changed(stop: &mut Receiver<bool>) -> impl Future<Output = Result<(), RecvErr
 }
 
 fn sides(stream: TcpStream) -> (Inbound, OwnedWriteHalf) {
-    // An answer is small and whole. Not worth refusing a connection for.
-    let _ = stream.set_nodelay(true);
     let (inbound, outbound) = stream.into_split();
     (Inbound(Arc::new(Mutex::new(inbound))), outbound)
 }
@@ -211,10 +232,17 @@ impl AsyncRead for Inbound {
 }
 
 /// Reads the HTTP/2 preface, or the header block of a first HTTP/1 request.
-async fn beginning(reader: &mut (impl AsyncRead + Unpin)) -> io::Result<BytesMut> {
+async fn beginning(reader: &mut (impl AsyncRead + Unpin)) -> io::Result<Beginning> {
     let mut seen = BytesMut::with_capacity(READ_AHEAD);
     while is_incomplete(&seen) && reader.read_buf(&mut seen).await? > 0 {}
-    Ok(seen)
+    Ok(Cursor::new(seen))
+}
+
+/// What was read ahead, to be read again.
+type Beginning = Cursor<BytesMut>;
+
+fn is_http2(beginning: &Beginning) -> bool {
+    beginning.get_ref().starts_with(PREFACE)
 }
 
 /// Whether the peer's first bytes leave open what they are. hyper judges a longer header block, and what

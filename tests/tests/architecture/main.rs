@@ -180,9 +180,10 @@ const CONNECTIONS: [&str; 3] = ["connection.rs", "incoming.rs", "tls.rs"];
 fn adapters_stay_within_their_lines() {
     // Lines that bind the engine, lines that keep connections. The former are those of the design, but for:
     // tonic has 15 more, as it has tonic-health's names twice, with and without `async`; actix-web has 50 more,
-    // as actix-http is on `http` 0.2, counts no calls, and an App can have no native gRPC service.
+    // as actix-http is on `http` 0.2, counts no calls, and an App can have no native gRPC service. hyper keeps
+    // three kinds of connections: HTTP/1 has a peer that leaves to be watched, plain HTTP/2 needs no lock, TLS.
     const BUDGETS: [(&str, usize, usize); 5] = [
-        ("hyper", 250, 165),
+        ("hyper", 250, 180),
         ("tonic", 165, 120),
         ("tower", 200, 0),
         ("tokio", 120, 0),
