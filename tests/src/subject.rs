@@ -107,6 +107,26 @@ enum Answer {
 }
 
 impl Subject {
+    /// The program `subject` in the folder of the running one. Under `cargo run`, which builds one program
+    /// only, it is built first.
+    ///
+    /// # Errors
+    ///
+    /// If it does not build.
+    pub fn beside_this_program() -> io::Result<PathBuf> {
+        if let Some(cargo) = std::env::var_os("CARGO") {
+            let profile = if cfg!(debug_assertions) { "dev" } else { "release" };
+            let built = std::process::Command::new(cargo)
+                .args(["build", "--package", env!("CARGO_PKG_NAME"), "--bin", "subject"])
+                .args(["--profile", profile])
+                .status()?;
+            if !built.success() {
+                return Err(io::Error::other("the subject does not build"));
+            }
+        }
+        Ok(std::env::current_exe()?.with_file_name("subject"))
+    }
+
     /// Starts `program` on a free port of the loopback interface, and waits until it listens.
     ///
     /// # Errors

@@ -1,10 +1,8 @@
 //! A long storm against a `subject`, with its progress; the tests send shorter ones.
 
-use std::env;
 use std::error::Error;
 use std::io::{self, Write as _};
 use std::path::PathBuf;
-use std::process::Command;
 
 use clap::Parser;
 use health_conformance::storm::{self, MAX_WATCHERS, Storm};
@@ -41,10 +39,7 @@ struct Arguments {
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
     let arguments = Arguments::parse();
-    let program = match arguments.subject {
-        Some(program) => program,
-        None => subject_beside()?,
-    };
+    let program = arguments.subject.map_or_else(Subject::beside_this_program, Ok)?;
     let mut storm = Storm::new(arguments.requests, arguments.watches);
     storm.seed = arguments.seed.unwrap_or(storm.seed);
     let options = Options::new().max_watchers(MAX_WATCHERS);
@@ -63,22 +58,6 @@ async fn main() -> Result<(), Box<dyn Error>> {
     }
     subject.stop().await?;
     Ok(())
-}
-
-/// The subject in the folder of this program, as new as this one.
-fn subject_beside() -> Result<PathBuf, Box<dyn Error>> {
-    // `cargo run` builds one program only, and says where cargo itself is.
-    if let Some(cargo) = env::var_os("CARGO") {
-        let profile = if cfg!(debug_assertions) { "dev" } else { "release" };
-        let built = Command::new(cargo)
-            .args(["build", "--package", env!("CARGO_PKG_NAME"), "--bin", "subject"])
-            .args(["--profile", profile])
-            .status()?;
-        if !built.success() {
-            return Err("the subject does not build".into());
-        }
-    }
-    Ok(env::current_exe()?.with_file_name("subject"))
 }
 
 fn say(line: &str) -> io::Result<()> {
