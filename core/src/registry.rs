@@ -243,6 +243,7 @@ impl Registry {
     /// Whether `service` is registered and has been SERVING at least once since.
     #[must_use]
     pub fn has_served(&self, service: &str) -> bool {
+        self.inner.let_go();
         let index = self.inner.index.read().unwrap_or_else(PoisonError::into_inner);
         index.get(service).is_some_and(|cell| cell.shown().has_served())
     }

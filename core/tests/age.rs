@@ -181,6 +181,19 @@ fn a_hold_ends_at_its_end() {
 }
 
 #[test]
+fn what_a_hold_kept_from_serving_has_served_once_it_ends() {
+    let started = |health: &Registry| {
+        ProbeConfig::new().startup(["svc"]).report(Probe::Startup, health).is_healthy()
+    };
+    let (health, timer) = registry();
+    health.hold("svc", Hold::new("warm-up").until(timer.now() + TTL));
+    health.set("svc", Serving);
+    assert!(!started(&health));
+    timer.advance(TTL);
+    assert!(started(&health), "with no other question in between");
+}
+
+#[test]
 fn a_hold_that_is_renewed_ends_at_the_later_end_and_one_without_an_end_never() {
     let (health, timer) = registry();
     health.set("svc", Serving);
