@@ -181,7 +181,7 @@ fn get_terms(query: &Query<'_>, headers: &HeaderMap) -> Result<Terms, Fault> {
         None | Some(b"" | b"v1") => {}
         Some(_) => return Err(Fault::BadConnectVersion),
     }
-    let reply = Encoding::of_reply(headers, ACCEPT_ENCODING).unwrap_or(Encoding::Identity);
+    let reply = Encoding::of_reply(headers, ACCEPT_ENCODING).unwrap_or(request);
     Ok(Terms { timeout: timeout(headers)?, request, reply })
 }
 
