@@ -92,6 +92,10 @@ impl Cors {
 
 /// Lets the page at `origin` read a reply.
 pub(super) fn expose(headers: &mut HeaderMap, origin: HeaderValue) {
+    if headers.contains_key(ACCESS_CONTROL_ALLOW_ORIGIN) {
+        // The answer to a preflight, which says all of it already.
+        return;
+    }
     headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin);
     headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static(EXPOSE_HEADERS));
     let vary = match headers.get(VARY).map(HeaderValue::as_bytes) {
