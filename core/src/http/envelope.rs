@@ -45,7 +45,7 @@ pub(super) struct Message {
 /// ```
 ///
 /// A message too large is refused by its prefix, before anything is kept of it. A frame whose flags
-/// are `ignored` (the trailers of gRPC-Web, the end of a Connect stream) is no message.
+/// are `ignored` (the trailers of gRPC-Web, the end of a Connect stream) is no message, compressed or not.
 #[derive(Debug)]
 pub(super) struct Reader {
     max_message: usize,
@@ -130,7 +130,7 @@ impl Reader {
         }
         let [flags, length @ ..] = self.prefix;
         let length = u32::from_be_bytes(length) as usize;
-        if self.ignored == Some(flags) {
+        if self.ignored == Some(flags & !COMPRESSED) {
             return self.skip(length, false);
         }
         if flags & !COMPRESSED != 0 {
@@ -215,7 +215,9 @@ mod tests {
             (b"\x80\0\0\0\0", web, Err(Fault::NoMessage)),
             (b"\0\0\0\0\x01a\x80\0\0\0\x03k:", web, Err(Fault::Truncated)),
             (b"\x02\0\0\0\x02{}", connect, Err(Fault::NoMessage)),
-            (b"\x03\0\0\0\x02{}", connect, Err(Fault::ReservedFlags)),
+            (b"\x03\0\0\0\x02{}", connect, Err(Fault::NoMessage)),
+            (b"\0\0\0\0\x01a\x81\0\0\0\x03k:v", web, message(false, b"a")),
+            (b"\x06\0\0\0\x02{}", connect, Err(Fault::ReservedFlags)),
         ];
         for (body, ignored, expected) in table {
             for piece in 1..=body.len().max(1) {
