@@ -254,16 +254,21 @@ impl Registry {
     ///
     /// [`Code::ResourceExhausted`] if there are more than [`list_limit`](RegistryBuilder::list_limit).
     pub fn list(&self) -> Result<Vec<(StdArc<str>, ServingStatus)>, RpcError> {
+        self.list_up_to(self.inner.list_limit).ok_or(LIST_TOO_LONG)
+    }
+
+    /// The same with another limit; `None` if there are more.
+    pub(crate) fn list_up_to(&self, limit: usize) -> Option<Vec<(StdArc<str>, ServingStatus)>> {
         self.inner.let_go();
         let index = self.inner.index.read().unwrap_or_else(PoisonError::into_inner);
-        if index.len() > self.inner.list_limit {
-            return Err(LIST_TOO_LONG);
+        if index.len() > limit {
+            return None;
         }
         let mut services: Vec<_> =
             index.iter().map(|(name, cell)| (StdArc::clone(name), cell.shown().status())).collect();
         drop(index);
         services.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
-        Ok(services)
+        Some(services)
     }
 
     /// Subscribes to the serving status of `service`.

@@ -163,7 +163,8 @@ impl<'a> Answer<'a> {
 
     /// With a registry, every service of it is told as well; they do not decide.
     fn json(&self, registry: Option<&Registry>) -> String {
-        let services = registry.and_then(|registry| registry.list().ok()).unwrap_or_default();
+        let list = |registry: &Registry| registry.list_up_to(usize::MAX);
+        let services = registry.and_then(list).unwrap_or_default();
         let checks = services
             .iter()
             .filter(|(name, _)| !name.is_empty())
