@@ -3,6 +3,7 @@
 use std::{
     convert::Infallible,
     task::{Context, Poll},
+    time::Duration,
 };
 
 use futures_util::future::{FutureExt, NeverError};
@@ -52,10 +53,14 @@ impl HealthServer {
 
     /// A health service with settings of its own.
     #[must_use]
-    pub const fn from_service(health: HealthService) -> Self {
-        Self { health }
+    pub fn from_service(health: HealthService) -> Self {
+        Self { health: health.with_deadline_margin(DEADLINE_MARGIN) }
     }
 }
+
+/// tonic's `Server` ends a call at `grpc-timeout` by itself, with CANCELLED and whatever the protocol. Its timer,
+/// like ours, is exact to a millisecond, and begins a little earlier.
+const DEADLINE_MARGIN: Duration = Duration::from_millis(2);
 
 impl NamedService for HealthServer {
     const NAME: &'static str = "grpc.health.v1.Health";

@@ -11,7 +11,11 @@ use std::{
 };
 
 use bytes::{Buf, Bytes};
-use http::{HeaderMap, HeaderValue, Response, StatusCode, header::EXPECT};
+use http::{
+    HeaderMap, HeaderValue, Response, StatusCode, Version,
+    header::{CONNECTION, EXPECT},
+    request::Parts,
+};
 use http_body::Body as _;
 use pin_project_lite::pin_project;
 
@@ -56,8 +60,12 @@ struct Exchange {
     plan: Plan,
     /// The page that may read the reply.
     origin: Option<Box<HeaderValue>>,
-    /// The body need not be read: the reply goes out at once.
+    /// Over HTTP/1 a reply to a body that was not read to its end closes the connection.
+    is_http1: bool,
+    /// Nothing more of the body is read: the reply goes out at once.
     unread: bool,
+    /// What is still to come of the body is only thrown away.
+    discards: bool,
     /// Bytes of the body so far; an empty frame counts as one.
     read: usize,
     /// When reading ends, whatever came; known once there is something to wait for.
@@ -69,7 +77,7 @@ impl<B: http_body::Body> ResponseFuture<B> {
     pub(super) fn new(
         engine: Arc<Engine>,
         plan: Plan,
-        headers: &HeaderMap,
+        head: &Parts,
         body: B,
         origin: Option<HeaderValue>,
     ) -> Self {
@@ -78,12 +86,14 @@ impl<B: http_body::Body> ResponseFuture<B> {
             engine,
             plan,
             origin: origin.map(Box::new),
+            is_http1: head.version < Version::HTTP_2,
             unread: false,
+            discards: false,
             read: 0,
             give_up: None,
             sleep: None,
         };
-        exchange.judge_announced(announced, headers);
+        exchange.judge_announced(announced, &head.headers);
         Self { body, exchange }
     }
 }
@@ -117,6 +127,8 @@ impl Exchange {
         if announced > max.saturating_add(MAX_DISCARDED) || headers.contains_key(EXPECT) {
             self.fail(Fault::TooLarge);
             self.unread = true;
+        } else {
+            self.discard();
         }
     }
 
@@ -138,7 +150,8 @@ impl Exchange {
                         continue;
                     };
                     let data = data.copy_to_bytes(data.remaining());
-                    if !self.take(data) || body.is_end_stream() {
+                    self.take(data);
+                    if body.is_end_stream() {
                         break;
                     }
                 }
@@ -147,22 +160,34 @@ impl Exchange {
         Poll::Ready(Ok(()))
     }
 
-    /// Takes a piece of the body in; `false`: enough of it has come, the reply goes out.
-    fn take(&mut self, data: Bytes) -> bool {
+    /// Takes a piece of the body in.
+    fn take(&mut self, data: Bytes) {
         self.read = self.read.saturating_add(data.len().max(1));
-        if self.read > self.max_body().saturating_add(MAX_DISCARDED) {
+        let max = self.max_body();
+        if self.read > max.saturating_add(MAX_DISCARDED) {
             self.fail(Fault::TooLarge);
-            return false;
+            self.unread = true;
+            return;
+        }
+        if self.read > max {
+            self.discard();
         }
         if let Plan::Call(_, intake) = &mut self.plan
             && let Err(fault) = intake.push(data)
         {
+            self.discard();
             self.fail(fault);
-            // From here on the body is only thrown away, and not for long.
-            let limit = self.engine.now().map(|now| now + MAX_DISCARD_TIME);
-            self.give_up = self.give_up.into_iter().chain(limit).min();
         }
-        true
+    }
+
+    /// From here on the body is only thrown away, and not for long.
+    fn discard(&mut self) {
+        let now = self.engine.now().filter(|_| !self.discards);
+        self.discards = true;
+        if let Some(now) = now {
+            let give_up = self.give_up.unwrap_or_else(|| self.patience(now));
+            self.give_up = Some(give_up.min(now + MAX_DISCARD_TIME));
+        }
     }
 
     fn max_body(&self) -> usize {
@@ -179,6 +204,22 @@ impl Exchange {
         }
     }
 
+    /// How long the body may take to come, if it is waited for from `now` on.
+    fn patience(&self, now: Instant) -> Instant {
+        let margin = self.engine.deadline_margin;
+        match &self.plan {
+            Plan::Call(Call { deadline: Deadline::At(deadline), .. }, _) => {
+                deadline.checked_sub(margin).unwrap_or(now)
+            }
+            // A body that is on its way is read all the same, or the connection would be lost with it.
+            Plan::Call(Call { deadline: Deadline::Expired, .. }, _) if margin.is_zero() => {
+                now + MAX_DISCARD_TIME
+            }
+            Plan::Call(Call { deadline: Deadline::Expired, .. }, _) => now,
+            _ => now + self.engine.body_timeout,
+        }
+    }
+
     /// Waits for the body no longer than the call's deadline, the time for a body, or the time for
     /// throwing the rest away.
     fn poll_patience(&mut self, cx: &mut Context<'_>) -> Poll<()> {
@@ -186,14 +227,7 @@ impl Exchange {
             return Poll::Pending;
         };
         let now = timer.now();
-        let deadline = match &self.plan {
-            Plan::Call(Call { deadline: Deadline::At(deadline), .. }, _) => Some(*deadline),
-            // A body that is on its way is read all the same, or the connection would be lost with it.
-            Plan::Call(Call { deadline: Deadline::Expired, .. }, _) => Some(now + MAX_DISCARD_TIME),
-            _ => None,
-        };
-        let patience = || deadline.unwrap_or_else(|| now + self.engine.body_timeout);
-        let give_up = self.give_up.unwrap_or_else(patience);
+        let give_up = self.give_up.unwrap_or_else(|| self.patience(now));
         self.give_up = Some(give_up);
         // The clock decides: a runtime's timer may not have run yet.
         if now < give_up {
@@ -205,7 +239,9 @@ impl Exchange {
             }
             ready!(sleep.as_mut().poll(cx));
         }
-        self.fail(Fault::DeadlineExceeded);
+        // A call that has not failed, and whose body is thrown away all the same: there is too much of it.
+        self.fail(if self.discards { Fault::TooLarge } else { Fault::DeadlineExceeded });
+        self.unread = true;
         Poll::Ready(())
     }
 
@@ -222,6 +258,9 @@ impl Exchange {
             Plan::Done => super::service::empty(StatusCode::INTERNAL_SERVER_ERROR),
         };
         self.plan = Plan::Done;
+        if self.is_http1 && self.unread {
+            response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        }
         if let Some(origin) = self.origin.take() {
             cors::expose(response.headers_mut(), *origin);
         }

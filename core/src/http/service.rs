@@ -63,12 +63,15 @@ pub struct HealthService {
 }
 
 /// What the service is made of; shared by its clones and its calls.
+#[derive(Clone)]
 pub(super) struct Engine {
     pub(super) registry: Registry,
     /// Without one there are no deadlines.
     pub(super) timer: Option<Arc<dyn Timer>>,
     pub(super) max_request_bytes: usize,
     pub(super) body_timeout: Duration,
+    /// How long before its deadline a call is no longer waited for; zero unless the server has deadlines too.
+    pub(super) deadline_margin: Duration,
     pub(super) cors: Option<Cors>,
     min_compress_bytes: usize,
     require_connect_version: bool,
@@ -100,6 +103,7 @@ impl HealthService {
                 timer: None,
                 max_request_bytes: DEFAULT_MAX_REQUEST_BYTES,
                 body_timeout: DEFAULT_BODY_TIMEOUT,
+                deadline_margin: Duration::ZERO,
                 cors: None,
                 min_compress_bytes: DEFAULT_MIN_COMPRESS_BYTES,
                 require_connect_version: false,
@@ -108,6 +112,16 @@ impl HealthService {
                 details: false,
             },
         }
+    }
+
+    /// The same service for a server that holds calls to `grpc-timeout` by itself and ends them in terms of its
+    /// own, as tonic's does. To be first with DEADLINE_EXCEEDED, the service waits for a request's body until
+    /// `margin` before the call's deadline, and not at all where that has passed, which costs an HTTP/1.1
+    /// connection. `health_tonic` does this for what is given to it.
+    #[must_use]
+    pub fn with_deadline_margin(self, margin: Duration) -> Self {
+        let engine = Arc::unwrap_or_clone(self.engine);
+        Self { engine: Arc::new(Engine { deadline_margin: margin, ..engine }) }
     }
 
     /// Whether `path` is the health service's: one below `/grpc.health.v1.Health/`, or a probe's. For
@@ -140,7 +154,7 @@ impl HealthService {
         let (head, body) = request.into_parts();
         let plan = self.engine.plan(&head);
         let origin = self.engine.cors.as_ref().and_then(|cors| cors.allowed_origin(&head.headers));
-        ResponseFuture::new(Arc::clone(&self.engine), plan, &head.headers, body, origin)
+        ResponseFuture::new(Arc::clone(&self.engine), plan, &head, body, origin)
     }
 }
 

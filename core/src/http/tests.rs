@@ -121,6 +121,94 @@ fn a_body_announced_as_far_too_large_is_not_read() {
     assert_eq!(code(ask(&service, asks_first(), fits)), "http 200");
 }
 
+/// Bodies that are over the limit by what is announced or by what has come, and then stop.
+#[test]
+fn a_body_over_the_limit_that_stops_has_a_second_whatever_the_answer() {
+    let (builder, timer) = timed(&Registry::new());
+    let service = builder.max_request_bytes(1024).build();
+    let late = post(CHECK, "application/json").header("connect-timeout-ms", "60000");
+    let requests = [
+        (late, "http 429"),
+        (post(CHECK, "application/grpc"), "grpc 8"),
+        (post(CHECK, "text/plain"), "http 415"),
+        (post("/nope", "application/json"), "http 404"),
+        (post("/livez", "application/json"), "http 405"),
+    ];
+    for (request, expected) in requests {
+        let announced = Script { announced: Some(2000), ..Script::new([Step::Wait]) };
+        let envelope = [b"\0\0\0\x07\xd0".as_slice(), &[b' '; 1100]].concat();
+        let sent = Script::new([Step::Data(envelope.into()), Step::Wait]);
+        let request = request.body(()).unwrap();
+        for body in [announced, sent] {
+            let mut future = service.call(request.clone().map(|()| body));
+            assert!(ready(&mut future).is_none());
+            timer.advance(Duration::from_millis(999));
+            assert!(ready(&mut future).is_none(), "{expected} came early");
+            timer.advance(Duration::from_millis(1));
+            assert_eq!(code(ready(&mut future).unwrap()), expected);
+        }
+    }
+}
+
+#[test]
+fn a_call_that_failed_already_is_answered_at_its_deadline_at_the_latest() {
+    let (builder, timer) = timed(&Registry::new());
+    let service = builder.build();
+    let body = Script::new([Step::Data(Bytes::from_static(b"\x80\0\0\0\0")), Step::Wait]);
+    let request = post(CHECK, "application/grpc").header("grpc-timeout", "150m");
+    let mut future = service.call(request.body(body).unwrap());
+    assert!(ready(&mut future).is_none());
+    timer.advance(Duration::from_millis(149));
+    assert!(ready(&mut future).is_none());
+    timer.advance(Duration::from_millis(1));
+    assert_eq!(code(ready(&mut future).unwrap()), "grpc 13");
+}
+
+#[test]
+fn over_http_1_a_reply_to_a_body_that_was_not_read_closes_the_connection() {
+    let (builder, timer) = timed(&Registry::new());
+    let service = builder.build();
+    let closes = |version, body: Script| {
+        let request = post(CHECK, "application/json").version(version).body(body).unwrap();
+        let mut future = service.call(request);
+        let response = ready(&mut future).or_else(|| {
+            timer.advance(Duration::from_secs(30));
+            ready(&mut future)
+        });
+        response
+            .unwrap()
+            .headers()
+            .get("connection")
+            .map(|value| value.to_str().unwrap().to_owned())
+    };
+    let unread = || Script { announced: Some(5 << 20), ..Script::new([Step::Forbidden]) };
+    let stalled = || Script::new([Step::Wait]);
+    for body in [unread, stalled] {
+        assert_eq!(closes(Version::HTTP_11, body()).as_deref(), Some("close"));
+        assert_eq!(closes(Version::HTTP_2, body()), None);
+    }
+    assert_eq!(closes(Version::HTTP_11, Script::of(b"{}")), None);
+    assert_eq!(closes(Version::HTTP_11, Script::of(b"{")), None);
+}
+
+#[test]
+fn with_a_margin_a_body_is_waited_for_until_shortly_before_the_deadline() {
+    let (builder, timer) = timed(&Registry::new());
+    let service = builder.build().with_deadline_margin(Duration::from_millis(2));
+    let request = |timeout| post(CHECK, "application/grpc").header("grpc-timeout", timeout);
+    let mut future = service.call(request("100m").body(Script::new([Step::Wait])).unwrap());
+    assert!(ready(&mut future).is_none());
+    timer.advance(Duration::from_millis(97));
+    assert!(ready(&mut future).is_none());
+    timer.advance(Duration::from_millis(1));
+    assert_eq!(code(ready(&mut future).unwrap()), "grpc 4");
+    // What is there is judged by the deadline itself.
+    assert_eq!(code(ask(&service, request("1m"), Script::of(EMPTY))), "grpc 0");
+    for passed in ["0S", "1m"] {
+        assert_eq!(code(ask(&service, request(passed), Script::new([Step::Wait]))), "grpc 4");
+    }
+}
+
 #[test]
 fn frames_without_data_do_not_hold_a_request_for_ever() {
     let service = HealthService::builder(&Registry::new()).max_request_bytes(16).build();
