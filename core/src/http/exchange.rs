@@ -64,8 +64,8 @@ struct Exchange {
     is_http1: bool,
     /// Nothing more of the body is read: the reply goes out at once.
     unread: bool,
-    /// What is still to come of the body is only thrown away.
-    discards: bool,
+    /// What is still to come of the body is too much, or of no use any more: it has little time.
+    is_cut_short: bool,
     /// Bytes of the body so far; an empty frame counts as one.
     read: usize,
     /// When reading ends, whatever came; known once there is something to wait for.
@@ -88,7 +88,7 @@ impl<B: http_body::Body> ResponseFuture<B> {
             origin: origin.map(Box::new),
             is_http1: head.version < Version::HTTP_2,
             unread: false,
-            discards: false,
+            is_cut_short: false,
             read: 0,
             give_up: None,
             sleep: None,
@@ -128,7 +128,7 @@ impl Exchange {
             self.fail(Fault::TooLarge);
             self.unread = true;
         } else {
-            self.discard();
+            self.cut_short();
         }
     }
 
@@ -170,20 +170,20 @@ impl Exchange {
             return;
         }
         if self.read > max {
-            self.discard();
+            self.cut_short();
         }
         if let Plan::Call(_, intake) = &mut self.plan
             && let Err(fault) = intake.push(data)
         {
-            self.discard();
+            self.cut_short();
             self.fail(fault);
         }
     }
 
-    /// From here on the body is only thrown away, and not for long.
-    fn discard(&mut self) {
-        let now = self.engine.now().filter(|_| !self.discards);
-        self.discards = true;
+    /// Gives the rest of the body little time.
+    fn cut_short(&mut self) {
+        let now = self.engine.now().filter(|_| !self.is_cut_short);
+        self.is_cut_short = true;
         if let Some(now) = now {
             let give_up = self.give_up.unwrap_or_else(|| self.patience(now));
             self.give_up = Some(give_up.min(now + MAX_DISCARD_TIME));
@@ -239,8 +239,8 @@ impl Exchange {
             }
             ready!(sleep.as_mut().poll(cx));
         }
-        // A call that has not failed, and whose body is thrown away all the same: there is too much of it.
-        self.fail(if self.discards { Fault::TooLarge } else { Fault::DeadlineExceeded });
+        // A call that has not failed, and whose body is cut short all the same: there is too much of it.
+        self.fail(if self.is_cut_short { Fault::TooLarge } else { Fault::DeadlineExceeded });
         self.unread = true;
         Poll::Ready(())
     }
