@@ -4,7 +4,8 @@
 //! the file is read, never a rule that is silently not applied.
 
 use std::collections::BTreeMap;
-use std::fmt;
+use std::path::{Path, PathBuf};
+use std::{fmt, fs, io};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -28,6 +29,21 @@ impl Vectors {
     /// If they do not parse.
     pub fn load() -> Result<Self, serde_json::Error> {
         Self::parse(include_str!("../vectors/vectors.json"))
+    }
+
+    /// Reads the further vectors of this crate, by file: what the specification says beyond its own.
+    ///
+    /// # Errors
+    ///
+    /// If a file cannot be read, or does not parse.
+    pub fn further() -> io::Result<BTreeMap<PathBuf, Self>> {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("vectors/more");
+        let read = |file: PathBuf| {
+            let vectors = Self::parse(&fs::read_to_string(&file)?)
+                .map_err(|error| io::Error::other(format!("{}: {error}", file.display())))?;
+            Ok((file, vectors))
+        };
+        fs::read_dir(folder)?.map(|entry| read(entry?.path())).collect()
     }
 
     /// Reads vectors from a JSON array.
@@ -326,11 +342,14 @@ mod tests {
 
     #[test]
     fn every_vector_is_read_and_has_an_id_of_its_own() {
-        let Vectors(vectors) = Vectors::load().unwrap();
-        let ids: BTreeSet<_> = vectors.iter().map(|vector| &vector.id).collect();
-        assert_eq!(ids.len(), vectors.len());
+        let Vectors(mut vectors) = Vectors::load().unwrap();
         assert!(vectors.len() >= 278, "only {} vectors", vectors.len());
+        let further = Vectors::further().unwrap().into_values();
+        vectors.extend(further.flat_map(|Vectors(vectors)| vectors));
+        assert!(vectors.len() >= 2_500, "only {} vectors with the further ones", vectors.len());
+        let mut ids = BTreeSet::new();
         for vector in &vectors {
+            assert!(ids.insert(&vector.id), "{} stands there twice", vector.id);
             assert!(!vector.http_versions().is_empty(), "{} is never run", vector.id);
         }
     }

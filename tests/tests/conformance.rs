@@ -36,15 +36,9 @@ async fn every_vector_holds_on_every_adapter() {
 /// What the wire specification says beyond its vectors: a file for each of its sections, in the same form.
 #[tokio::test(flavor = "multi_thread")]
 async fn every_further_vector_holds_on_every_adapter() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("vectors/more");
-    let mut files: Vec<_> =
-        std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
-    files.sort();
-    assert!(!files.is_empty());
-    for file in files {
-        let vectors = std::fs::read_to_string(&file).unwrap();
-        let vectors =
-            Vectors::parse(&vectors).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+    let further = Vectors::further().unwrap();
+    assert!(!further.is_empty());
+    for (file, vectors) in further {
         let report = run(Adapter::value_variants(), &vectors).await;
         let failed = report.failed().len();
         assert_eq!(failed, 0, "\n{report}{}: {failed} do not hold", file.display());
