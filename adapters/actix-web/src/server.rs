@@ -326,7 +326,7 @@ where
     /// let tls = health_tls::Tls::builder("tls.crt", "tls.key").client_ca("clients.pem").build()?;
     /// # #[cfg(feature = "tls")]
     /// let server = server.bind_tls("0.0.0.0:20000", tls)?;
-    /// server.bind_health("127.0.0.1:20001")?.run().await
+    /// server.bind_health("0.0.0.0:20001")?.run().await
     /// # }
     /// ```
     pub fn bind_health(self, address: impl ToSocketAddrs) -> io::Result<Self> {

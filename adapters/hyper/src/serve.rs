@@ -246,7 +246,7 @@ impl<S> Serve<HealthHyper<S>> {
     /// let tls = health_tls::Tls::builder("tls.crt", "tls.key").client_ca("clients.pem").build()?;
     /// # #[cfg(feature = "tls")]
     /// let server = server.tls(tls);
-    /// server.listen_health(TcpListener::bind("127.0.0.1:20001").await?).await?;
+    /// server.listen_health(TcpListener::bind("0.0.0.0:20001").await?).await?;
     /// # Ok(())
     /// # }
     /// ```

@@ -17,7 +17,7 @@
 //! health_hyper::serve(TcpListener::bind("0.0.0.0:20000").await?, health)
 //!     .tls(Tls::builder("tls.crt", "tls.key").client_ca("clients.pem").build()?)
 //!     // In plaintext, for probers that have no certificate.
-//!     .listen_health(TcpListener::bind("127.0.0.1:20001").await?)
+//!     .listen_health(TcpListener::bind("0.0.0.0:20001").await?)
 //!     .await
 //! # }
 //! ```
@@ -35,7 +35,7 @@
 //! let health = Registry::new();
 //! // In plaintext, for probers that have no certificate.
 //! let plain = Server::builder().accept_http1(true).add_routes(HealthRoutes::new(&health).into_routes());
-//! tokio::spawn(plain.serve_with_incoming(incoming(TcpListener::bind("127.0.0.1:20001").await?)));
+//! tokio::spawn(plain.serve_with_incoming(incoming(TcpListener::bind("0.0.0.0:20001").await?)));
 //!
 //! let tls = Tls::builder("tls.crt", "tls.key").client_ca("clients.pem").build()?;
 //! Server::builder()
@@ -61,7 +61,7 @@
 //! health_actix_web::HttpServer::new(&Registry::new(), app)
 //!     .bind_tls("0.0.0.0:20000", tls)?
 //!     // In plaintext, for probers that have no certificate.
-//!     .bind_health("127.0.0.1:20001")?
+//!     .bind_health("0.0.0.0:20001")?
 //!     .run()
 //!     .await
 //! # }
