@@ -59,9 +59,10 @@ impl HoldFile {
         Self { path: path.into(), period: DEFAULT_PERIOD }
     }
 
-    /// Looks this often. A period below a millisecond is one of a millisecond.
+    /// Looks this often. A period below a millisecond is one of a millisecond, and one above a year is one
+    /// of a year.
     pub fn every(mut self, period: Duration) -> Self {
-        self.period = period.max(SHORTEST_PERIOD);
+        self.period = period.clamp(SHORTEST_PERIOD, LONGEST_PERIOD);
         self
     }
 
@@ -169,6 +170,8 @@ fn warn_of_news(found: &Found, before: &mut Option<String>, service: &str) {
 const DEFAULT_PERIOD: Duration = Duration::from_secs(1);
 /// What a file system can be asked without a pause for anything else.
 const SHORTEST_PERIOD: Duration = Duration::from_millis(1);
+/// As good as never, and no instant that a clock cannot tell.
+const LONGEST_PERIOD: Duration = Duration::from_secs(365 * 86_400);
 const MAX_CHARS: usize = 200;
 /// Room for the characters, the longest of which have 4 bytes, and for some space before them.
 const MAX_BYTES: u64 = 4096;

@@ -157,6 +157,7 @@ fn it_looks_every_second_or_as_often_as_told() {
         (Case::new(), millis(1000)),
         (Case::with(|file| file.every(millis(250))), millis(250)),
         (Case::with(|file| file.every(Duration::ZERO)), millis(1)),
+        (Case::with(|file| file.every(Duration::MAX)), Duration::from_secs(365 * 86_400)),
     ] {
         case.look();
         let looked = case.clock.now();
