@@ -8,7 +8,7 @@ use health_core::{
     condition::{Condition, Shared},
 };
 use http::{Request, StatusCode, Uri, header::USER_AGENT, uri::Scheme};
-use http_body_util::{BodyExt, Empty, Limited};
+use http_body_util::{BodyExt, Empty};
 use hyper::body::Incoming;
 use hyper_util::{
     client::legacy::{
@@ -48,7 +48,7 @@ impl Expected {
         Self { status: Some(status), body: None }
     }
 
-    /// This text somewhere in the body, of which 64 KiB are read.
+    /// This text somewhere in the first 64 KiB of the body, which are all that is read of it.
     pub fn body(mut self, contains: impl Into<Box<str>>) -> Self {
         self.body = Some(contains.into());
         self
@@ -184,10 +184,28 @@ where
 }
 
 async fn judge_body(body: Incoming, text: &str) -> Result<(), Reason> {
-    let body = Limited::new(body, MAX_BODY).collect().await;
-    let body = body.map_err(|error| Reason::with_source("cannot read the body", error))?.to_bytes();
-    let found = text.is_empty() || body.windows(text.len()).any(|part| part == text.as_bytes());
-    if found { Ok(()) } else { Err(Reason::new(format!("the body lacks {text:?}"))) }
+    let start = read_start(body).await;
+    let start = start.map_err(|error| Reason::with_source("cannot read the body", error))?;
+    if text.is_empty() || start.windows(text.len()).any(|part| part == text.as_bytes()) {
+        return Ok(());
+    }
+    let lacking =
+        if start.len() < MAX_BODY { "the body lacks" } else { "the first 64 KiB of the body lack" };
+    Err(Reason::new(format!("{lacking} {text:?}")))
+}
+
+/// As much of the body as is looked at; what comes after it is left unread.
+async fn read_start(mut body: Incoming) -> Result<Vec<u8>, hyper::Error> {
+    let mut start = Vec::new();
+    while start.len() < MAX_BODY
+        && let Some(frame) = body.frame().await
+    {
+        if let Ok(data) = frame?.into_data() {
+            start.extend_from_slice(&data);
+        }
+    }
+    start.truncate(MAX_BODY);
+    Ok(start)
 }
 
 /// A query may contain a token; names and reasons go into logs.
