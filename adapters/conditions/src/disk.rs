@@ -15,7 +15,7 @@ use crate::{Amount, InvalidCondition, background::Background};
 ///
 /// # Errors
 ///
-/// If the amount is nothing, or more than everything.
+/// If `path` is empty, or the amount is nothing or more than everything.
 ///
 /// # Examples
 ///
@@ -31,6 +31,10 @@ pub fn disk_space(
     at_least: Amount,
 ) -> Result<Local<impl Condition>, InvalidCondition> {
     let path = path.into();
+    if path.as_os_str().is_empty() {
+        let message = "an empty path leads nowhere: it must be one on the file system to look at";
+        return Err(InvalidCondition::new(message));
+    }
     let at_least = at_least.validate(&path.display().to_string())?;
     let name = format!("disk {}", path.display());
     Ok(Local::new(name, Background::new(move || look(&path, at_least))))

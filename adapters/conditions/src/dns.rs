@@ -7,14 +7,19 @@ use health_core::{
     condition::{Condition, Shared},
 };
 
-use crate::{InvalidCondition, background::Background};
+use crate::{
+    InvalidCondition,
+    background::Background,
+    host::{is_host, shown},
+};
 
 /// Passes while `name` resolves to an address, as the system resolves names: by its hosts file, caches
 /// and name servers.
 ///
 /// # Errors
 ///
-/// If `name` is empty, longer than 253 bytes, or comes with a port.
+/// If `name` is no name of a host: empty, with an empty part between dots or a space in it, longer than
+/// 253 bytes, or with a port.
 ///
 /// # Examples
 ///
@@ -26,9 +31,8 @@ use crate::{InvalidCondition, background::Background};
 /// # Ok::<(), health_conditions::InvalidCondition>(())
 /// ```
 pub fn dns(name: &str) -> Result<Shared<impl Condition + use<>>, InvalidCondition> {
-    if name.is_empty() || name.len() > MAX_LENGTH || name.contains([':', '/']) {
-        let shown: String = name.chars().take(SHOWN).collect();
-        let message = format!("{shown:?} is no name to resolve: write a host name alone");
+    if !is_host(name) {
+        let message = format!("{} is no name to resolve: write a host name alone", shown(name));
         return Err(InvalidCondition::new(message));
     }
     let host = name.to_owned();
@@ -44,9 +48,3 @@ fn resolve(name: &str) -> Result<(), Reason> {
         None => Err(Reason::new(format!("{name} has no address"))),
     }
 }
-
-/// RFC 1035 §2.3.4, in the form with dots.
-const MAX_LENGTH: usize = 253;
-
-/// Of a name that is none, in characters.
-const SHOWN: usize = 64;

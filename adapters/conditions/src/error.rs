@@ -2,7 +2,7 @@
 
 use std::{error::Error, fmt};
 
-/// A condition that was configured so that it could never be evaluated, or never fail.
+/// A condition that was configured so that it could never pass, or never fail.
 ///
 /// The operator's mistake, told before anything runs. The text says what to do, and repeats no URL: one
 /// may contain a password.
@@ -23,6 +23,12 @@ impl InvalidCondition {
         source: impl Into<Box<dyn Error + Send + Sync>>,
     ) -> Self {
         Self { message: message.into(), source: Some(source.into()) }
+    }
+
+    /// Of a URL whose port nothing can listen at.
+    #[cfg(any(feature = "http", feature = "postgres", feature = "redis"))]
+    pub(crate) fn port() -> Self {
+        Self::new("nothing can listen there: the port must be from 1 to 65535")
     }
 }
 

@@ -21,7 +21,7 @@ use crate::{InvalidCondition, background::Background};
 ///
 /// # Errors
 ///
-/// If `max_age` is zero.
+/// If `path` is empty, or `max_age` is zero.
 ///
 /// # Examples
 ///
@@ -38,6 +38,10 @@ pub fn file_age(
     max_age: Duration,
 ) -> Result<Local<impl Condition>, InvalidCondition> {
     let path = path.into();
+    if path.as_os_str().is_empty() {
+        let message = "an empty path leads nowhere: it must be that of a file";
+        return Err(InvalidCondition::new(message));
+    }
     if max_age.is_zero() {
         let path = path.display();
         let message = format!("{path} cannot be younger than 0 s: max_age must be above zero");

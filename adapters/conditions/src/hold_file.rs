@@ -22,7 +22,8 @@ use crate::background::Background;
 ///
 /// # Semantics
 ///
-/// - While there is something at the path, whatever it is, the service is held.
+/// - While there is something at the path, whatever it is, the service is held: a folder, a link that
+///   leads nowhere.
 /// - While it cannot be found out whether there is, the service is held too, and a `warn` event of
 ///   `tracing` says why: not knowing is not SERVING. A folder that is not there has no file in it.
 /// - Somebody else's hold is neither replaced nor released. When it is released while the file is there,
@@ -58,9 +59,10 @@ impl HoldFile {
         Self { path: path.into(), period: DEFAULT_PERIOD }
     }
 
-    /// Looks this often. A period below a millisecond is one of a millisecond.
+    /// Looks this often. A period below a millisecond is one of a millisecond, and one above a year is one
+    /// of a year.
     pub fn every(mut self, period: Duration) -> Self {
-        self.period = period.max(SHORTEST_PERIOD);
+        self.period = period.clamp(SHORTEST_PERIOD, LONGEST_PERIOD);
         self
     }
 
@@ -115,20 +117,19 @@ impl Found {
 }
 
 fn look(path: &Path) -> Found {
-    let text = match fs::metadata(path) {
+    // Of the path itself: a link is there wherever it leads, be it to nothing.
+    match fs::symlink_metadata(path) {
+        Ok(_) => {}
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Found::Nothing,
         Err(error) => {
             return Found::Trouble(format!("cannot look for {}: {error}", path.display()));
         }
-        // Reading of a pipe would wait for a writer.
-        Ok(found) if !found.is_file() => String::new(),
-        Ok(_) => match read_start(path) {
-            Ok(text) => text,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Found::Nothing,
-            Err(error) => {
-                return Found::Trouble(format!("cannot read {}: {error}", path.display()));
-            }
-        },
+    }
+    let text = match read_start(path) {
+        Ok(text) => text,
+        // A link to nothing, or a file that was there until now.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
+        Err(error) => return Found::Trouble(format!("cannot read {}: {error}", path.display())),
     };
     Found::Something(
         reason(&text).unwrap_or_else(|| format!("maintenance file {}", path.display())),
@@ -136,6 +137,10 @@ fn look(path: &Path) -> Found {
 }
 
 fn read_start(path: &Path) -> io::Result<String> {
+    // Reading of a pipe would wait for a writer.
+    if !fs::metadata(path)?.is_file() {
+        return Ok(String::new());
+    }
     let mut bytes = Vec::new();
     File::open(path)?.take(MAX_BYTES).read_to_end(&mut bytes)?;
     Ok(String::from_utf8_lossy(&bytes).into_owned())
@@ -165,6 +170,8 @@ fn warn_of_news(found: &Found, before: &mut Option<String>, service: &str) {
 const DEFAULT_PERIOD: Duration = Duration::from_secs(1);
 /// What a file system can be asked without a pause for anything else.
 const SHORTEST_PERIOD: Duration = Duration::from_millis(1);
+/// As good as never, and no instant that a clock cannot tell.
+const LONGEST_PERIOD: Duration = Duration::from_secs(365 * 86_400);
 const MAX_CHARS: usize = 200;
 /// Room for the characters, the longest of which have 4 bytes, and for some space before them.
 const MAX_BYTES: u64 = 4096;

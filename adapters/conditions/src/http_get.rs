@@ -7,8 +7,12 @@ use health_core::{
     Reason,
     condition::{Condition, Shared},
 };
-use http::{Request, StatusCode, Uri, header::USER_AGENT, uri::Scheme};
-use http_body_util::{BodyExt, Empty, Limited};
+use http::{
+    Request, StatusCode, Uri,
+    header::USER_AGENT,
+    uri::{Authority, Scheme},
+};
+use http_body_util::{BodyExt, Empty};
 use hyper::body::Incoming;
 use hyper_util::{
     client::legacy::{
@@ -48,21 +52,28 @@ impl Expected {
         Self { status: Some(status), body: None }
     }
 
-    /// This text somewhere in the body, of which 64 KiB are read.
+    /// This text somewhere in the first 64 KiB of the body, which are all that is read of it.
     pub fn body(mut self, contains: impl Into<Box<str>>) -> Self {
         self.body = Some(contains.into());
         self
     }
 
     fn validate(&self) -> Result<(), InvalidCondition> {
-        match self.status {
+        let text = self.body.as_deref().unwrap_or_default();
+        let message = match self.status {
             Some(status) if !(200..=599).contains(&status) => {
-                let message =
-                    format!("no response ends with status {status}: it must be from 200 to 599");
-                Err(InvalidCondition::new(message))
+                format!("no response ends with status {status}: it must be from 200 to 599")
             }
-            _ => Ok(()),
-        }
+            // RFC 9110 §6.4.1.
+            Some(status @ (204 | 304)) if !text.is_empty() => {
+                format!("a response with status {status} has no body: expect no text in it")
+            }
+            _ if text.len() > MAX_BODY => {
+                "only 64 KiB of a body are read: the text must not be longer".to_owned()
+            }
+            _ => return Ok(()),
+        };
+        Err(InvalidCondition::new(message))
     }
 
     fn judge_status(&self, got: StatusCode) -> Result<(), Reason> {
@@ -94,7 +105,8 @@ impl fmt::Display for Expected {
 ///
 /// # Errors
 ///
-/// If `uri` is no `http://` URI with a host, or contains a password; if no response can be as expected.
+/// If `uri` is no `http://` URI with a host, has a port that nobody can have, or contains a password; if
+/// no response can be as expected.
 ///
 /// # Examples
 ///
@@ -145,7 +157,19 @@ fn parse(uri: &str) -> Result<Uri, InvalidCondition> {
         let message = "a URI with a user name: leave it out, it would not be sent";
         return Err(InvalidCondition::new(message));
     }
+    if !has_valid_port(authority) {
+        return Err(InvalidCondition::port());
+    }
     Ok(uri)
+}
+
+/// Not by `Authority::port`, which takes a port beyond the range for none: the default would be asked.
+fn has_valid_port(authority: &Authority) -> bool {
+    match authority.as_str().strip_prefix(authority.host()) {
+        // RFC 3986 §3.2.3: a port that is left empty is the default one.
+        None | Some("" | ":") => true,
+        Some(port) => port.trim_start_matches(':').parse::<u16>().is_ok_and(|port| port != 0),
+    }
 }
 
 fn condition<C>(
@@ -184,10 +208,28 @@ where
 }
 
 async fn judge_body(body: Incoming, text: &str) -> Result<(), Reason> {
-    let body = Limited::new(body, MAX_BODY).collect().await;
-    let body = body.map_err(|error| Reason::with_source("cannot read the body", error))?.to_bytes();
-    let found = text.is_empty() || body.windows(text.len()).any(|part| part == text.as_bytes());
-    if found { Ok(()) } else { Err(Reason::new(format!("the body lacks {text:?}"))) }
+    let start = read_start(body).await;
+    let start = start.map_err(|error| Reason::with_source("cannot read the body", error))?;
+    if text.is_empty() || start.windows(text.len()).any(|part| part == text.as_bytes()) {
+        return Ok(());
+    }
+    let lacking =
+        if start.len() < MAX_BODY { "the body lacks" } else { "the first 64 KiB of the body lack" };
+    Err(Reason::new(format!("{lacking} {text:?}")))
+}
+
+/// As much of the body as is looked at; what comes after it is left unread.
+async fn read_start(mut body: Incoming) -> Result<Vec<u8>, hyper::Error> {
+    let mut start = Vec::new();
+    while start.len() < MAX_BODY
+        && let Some(frame) = body.frame().await
+    {
+        if let Ok(data) = frame?.into_data() {
+            start.extend_from_slice(&data);
+        }
+    }
+    start.truncate(MAX_BODY);
+    Ok(start)
 }
 
 /// A query may contain a token; names and reasons go into logs.
@@ -222,14 +264,43 @@ mod tests {
             ("host:80", "only http:// is spoken here"),
             ("https://host/health", "http_get_over"),
             ("http://me:secret@host/health", "leave it out"),
+            ("http://host:0/health", "the port must be from 1 to 65535"),
+            ("http://host:65536", "the port must be from 1 to 65535"),
+            ("http://[::1]:0", "the port must be from 1 to 65535"),
         ];
         for (uri, expected) in table {
             let error = http_get(uri, Expected::success()).map(drop).unwrap_err().to_string();
             assert!(error.contains(expected) && !error.contains("secret"), "{uri}: {error}");
         }
-        for status in [0, 100, 199, 600] {
-            let error = http_get("http://host", Expected::status(status)).map(drop).unwrap_err();
-            assert!(error.to_string().contains(&status.to_string()), "{error}");
+        for uri in
+            ["http://host", "http://host:", "http://host:65535", "http://[::1]", "http://[::1]:1"]
+        {
+            assert!(http_get(uri, Expected::success()).is_ok(), "{uri}");
+        }
+    }
+
+    #[test]
+    fn what_no_response_can_be_is_refused() {
+        let table = [
+            (Expected::status(0), "status 0"),
+            (Expected::status(100), "status 100"),
+            (Expected::status(199), "status 199"),
+            (Expected::status(600), "status 600"),
+            (Expected::status(204).body("x"), "status 204 has no body"),
+            (Expected::status(304).body("x"), "status 304 has no body"),
+            (Expected::success().body("x".repeat(MAX_BODY + 1)), "the text must not be longer"),
+        ];
+        for (expected, told) in table {
+            let error = http_get("http://host", expected).map(drop).unwrap_err().to_string();
+            assert!(error.contains(told) && error.len() < 200, "{error}");
+        }
+        for expected in [
+            Expected::status(200),
+            Expected::status(599).body("x"),
+            Expected::status(204).body(""),
+            Expected::success().body("x".repeat(MAX_BODY)),
+        ] {
+            assert!(http_get("http://host", expected).is_ok());
         }
     }
 }

@@ -61,6 +61,7 @@ mod dns;
 mod error;
 mod file_age;
 mod hold_file;
+mod host;
 #[cfg(feature = "http")]
 mod http_get;
 #[cfg(any(feature = "postgres", feature = "redis"))]

@@ -9,7 +9,7 @@ use health_core::{
 };
 use tokio_postgres::{
     Client, Config, Connection, NoTls, Socket,
-    config::Host,
+    config::{ChannelBinding, Host, SslMode},
     tls::{MakeTlsConnect, TlsConnect},
 };
 
@@ -29,7 +29,8 @@ use crate::{
 ///
 /// # Errors
 ///
-/// If `url` is none of these, or names no host.
+/// If `url` is none of these, names no host, has a port that nobody can have, or requires TLS
+/// (`sslmode=require`): that takes [`postgres_over`].
 ///
 /// # Examples
 ///
@@ -44,14 +45,28 @@ pub fn postgres(url: &str) -> Result<Shared<impl Condition + use<>>, InvalidCond
         let message = "no URL of a PostgreSQL: write postgres://user@host:port/database";
         InvalidCondition::with_source(message, error)
     })?;
+    if let Some(setting) = requires_tls(&config) {
+        let message = format!(
+            "{setting} cannot be had in plaintext: give postgres_over a connector with TLS"
+        );
+        return Err(InvalidCondition::new(message));
+    }
     postgres_over(config, NoTls)
+}
+
+/// The setting that only TLS can fulfil, if there is one.
+fn requires_tls(config: &Config) -> Option<&'static str> {
+    if config.get_ssl_mode() == SslMode::Require {
+        return Some("sslmode=require");
+    }
+    (config.get_channel_binding() == ChannelBinding::Require).then_some("channel_binding=require")
 }
 
 /// As [`postgres`], over TLS by a connector such as that of `tokio-postgres-rustls`.
 ///
 /// # Errors
 ///
-/// If `config` names no host.
+/// If `config` names no host, or has a port that nobody can have.
 pub fn postgres_over<T>(
     config: Config,
     tls: T,
@@ -64,6 +79,9 @@ where
         let message = "the PostgreSQL has no host: write postgres://user@host:port/database";
         return Err(InvalidCondition::new(message));
     };
+    if config.get_ports().contains(&0) {
+        return Err(InvalidCondition::port());
+    }
     let name = format!("postgres {target}");
     Ok(Shared::new(name, Kept::new(Server { config, tls })))
 }
@@ -172,6 +190,26 @@ mod tests {
         ];
         for (url, expected) in table {
             assert_eq!(&*postgres(url).unwrap().into_parts().0, expected);
+        }
+    }
+
+    #[test]
+    fn what_plaintext_cannot_pass_is_refused() {
+        for setting in ["sslmode=require", "channel_binding=require"] {
+            let url = format!("postgres://greet:secret@host/db?{setting}");
+            let told = postgres(&url).map(drop).unwrap_err().to_string();
+            assert!(told.contains(setting) && told.contains("postgres_over"), "{told}");
+        }
+        for setting in ["sslmode=prefer", "sslmode=disable", "channel_binding=prefer"] {
+            assert!(postgres(&format!("postgres://greet@host/db?{setting}")).is_ok(), "{setting}");
+        }
+    }
+
+    #[test]
+    fn a_port_that_nobody_has_is_refused() {
+        for url in ["postgres://greet@host:0/db", "host=a,b port=5432,0 user=greet"] {
+            let told = postgres(url).map(drop).unwrap_err().to_string();
+            assert!(told.contains("the port must be from 1 to 65535"), "{told}");
         }
     }
 

@@ -1,6 +1,8 @@
 //! `redis`: whether Redis answers.
 
-use ::redis::{AsyncConnectionConfig, Client, RedisError, aio::MultiplexedConnection};
+use ::redis::{
+    AsyncConnectionConfig, Client, ConnectionAddr, RedisError, aio::MultiplexedConnection,
+};
 use health_core::{
     Reason,
     condition::{Condition, Shared},
@@ -19,7 +21,7 @@ use crate::{
 ///
 /// # Errors
 ///
-/// If `url` is no such URL.
+/// If `url` is no such URL, has a port that nobody can have, or wants TLS where that is not built in.
 ///
 /// # Examples
 ///
@@ -31,11 +33,27 @@ use crate::{
 /// ```
 pub fn redis(url: &str) -> Result<Shared<impl Condition + use<>>, InvalidCondition> {
     let client = Client::open(url).map_err(|error| {
-        let message = "no URL of a Redis: write redis://host:port";
+        let message = if lacks_tls(url) {
+            "TLS is not built in: turn on a feature for it of the crate redis, such as \
+             tokio-rustls-comp, or write redis://host:port"
+        } else {
+            "no URL of a Redis: write redis://host:port"
+        };
         InvalidCondition::with_source(message, error)
     })?;
-    let name = format!("redis {}", client.get_connection_info().addr());
+    let address = client.get_connection_info().addr();
+    if let ConnectionAddr::Tcp(_, 0) | ConnectionAddr::TcpTls { port: 0, .. } = address {
+        return Err(InvalidCondition::port());
+    }
+    let name = format!("redis {address}");
     Ok(Shared::new(name, Kept::new(client)))
+}
+
+/// Whether `url` wants TLS, and the crate `redis` was built without; its error has no kind for that.
+fn lacks_tls(url: &str) -> bool {
+    let scheme = url.split_once("://").map_or("", |(scheme, _)| scheme);
+    ["rediss", "valkeys"].iter().any(|tls| scheme.eq_ignore_ascii_case(tls))
+        && Client::open("rediss://localhost").is_err()
 }
 
 impl Ping for Client {
@@ -81,5 +99,21 @@ mod tests {
             let told = Reason::from(redis(url).map(drop).unwrap_err()).to_string();
             assert!(told.contains("write redis://") && !told.contains("secret"), "{told}");
         }
+    }
+
+    #[test]
+    fn tls_that_is_not_built_in_is_told_so() {
+        for url in ["rediss://:secret@host", "REDISS://:secret@host", "valkeys://:secret@host:1/0"]
+        {
+            let told = redis(url).map(drop).unwrap_err().to_string();
+            assert!(told.contains("TLS") && told.contains("feature"), "{told}");
+            assert!(!told.contains("secret"), "{told}");
+        }
+    }
+
+    #[test]
+    fn a_port_that_nobody_has_is_refused() {
+        let told = redis("redis://:secret@host:0").map(drop).unwrap_err().to_string();
+        assert!(told.contains("the port must be from 1 to 65535"), "{told}");
     }
 }

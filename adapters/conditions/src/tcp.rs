@@ -8,7 +8,10 @@ use health_core::{
 };
 use tokio::net::TcpStream;
 
-use crate::InvalidCondition;
+use crate::{
+    InvalidCondition,
+    host::{is_host, shown},
+};
 
 /// Passes while a TCP connection to `address`, a `host:port`, can be opened; it is closed at once.
 ///
@@ -17,7 +20,7 @@ use crate::InvalidCondition;
 ///
 /// # Errors
 ///
-/// If `address` has no host or no port.
+/// If `address` is anything else than a host and a port.
 ///
 /// # Examples
 ///
@@ -33,7 +36,7 @@ use crate::InvalidCondition;
 /// ```
 pub fn tcp(address: &str) -> Result<Shared<impl Condition + use<>>, InvalidCondition> {
     if !is_address(address) {
-        let message = format!("{address:?} is no address to connect to: write host:port");
+        let message = format!("{} is no address to connect to: write host:port", shown(address));
         return Err(InvalidCondition::new(message));
     }
     let name = format!("tcp {address}");
@@ -56,10 +59,8 @@ fn is_address(text: &str) -> bool {
     let Some((host, port)) = text.rsplit_once(':') else {
         return false;
     };
-    // A colon in the host: an IPv6 address without its brackets.
-    !host.is_empty()
-        && !host.contains([':', '/'])
-        && port.parse::<u16>().is_ok_and(|port| port != 0)
+    // With a colon in it, the host would be an IPv6 address without its brackets.
+    is_host(host) && port.parse::<u16>().is_ok_and(|port| port != 0)
 }
 
 #[cfg(test)]
@@ -68,7 +69,8 @@ mod tests {
 
     #[test]
     fn an_address_is_a_host_and_a_port() {
-        for address in ["127.0.0.1:80", "[::1]:80", "localhost:80", "a.b.internal:65535"] {
+        for address in ["127.0.0.1:80", "[::1]:80", "localhost:80", "a.b.internal.:65535", "a_b:80"]
+        {
             assert!(is_address(address), "{address}");
         }
         for address in [
@@ -82,6 +84,12 @@ mod tests {
             "::1:80",
             "[::1]:0",
             "http://host:80",
+            " host:80",
+            "host :80",
+            "host:80 ",
+            "user@host:80",
+            "[host]:80",
+            "a..b:80",
         ] {
             assert!(!is_address(address), "{address}");
         }

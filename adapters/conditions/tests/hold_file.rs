@@ -75,6 +75,31 @@ fn whatever_is_at_the_path_holds() {
 }
 
 #[test]
+#[cfg(unix)]
+fn a_link_holds_wherever_it_leads() {
+    use std::os::unix::fs::symlink;
+
+    let mut case = Case::new();
+    let target = case.path.with_file_name("target");
+    symlink(&target, &case.path).unwrap();
+    case.look();
+    assert_eq!(case.reason(), format!("maintenance file {}", case.path.display()), "to nothing");
+
+    fs::write(&target, "schema migration").unwrap();
+    case.look();
+    assert_eq!(case.reason(), "schema migration");
+
+    fs::remove_file(&case.path).unwrap();
+    case.look();
+    assert_eq!(case.health.check(SERVICE), Some(Serving), "the target holds nothing");
+
+    symlink(&case.path, &case.path).unwrap();
+    case.look();
+    let told = format!("cannot read {}: ", case.path.display());
+    assert!(case.reason().starts_with(&told), "to itself: {}", case.reason());
+}
+
+#[test]
 fn not_knowing_is_not_serving_and_is_told_once() {
     let mut case = Case::new();
     let folder = case.path.parent().unwrap().to_owned();
@@ -132,6 +157,7 @@ fn it_looks_every_second_or_as_often_as_told() {
         (Case::new(), millis(1000)),
         (Case::with(|file| file.every(millis(250))), millis(250)),
         (Case::with(|file| file.every(Duration::ZERO)), millis(1)),
+        (Case::with(|file| file.every(Duration::MAX)), Duration::from_secs(365 * 86_400)),
     ] {
         case.look();
         let looked = case.clock.now();

@@ -14,7 +14,11 @@ use http::{Request, Response, StatusCode, header::LOCATION};
 use http_body_util::Full;
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::{client::legacy::connect::HttpConnector, rt::TokioIo};
-use tokio::{io::AsyncReadExt, net::TcpListener, time::timeout};
+use tokio::{
+    io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
+    net::TcpListener,
+    time::timeout,
+};
 
 #[tokio::test]
 async fn it_passes_by_the_status() {
@@ -49,11 +53,35 @@ async fn it_passes_by_the_body() {
 async fn a_body_is_read_only_so_far() {
     let address = serve().await;
     let uri = format!("http://{address}/long");
-    let mut condition = condition_of(http_get(&uri, Expected::success().body("green")).unwrap());
-    assert_eq!(evaluate(&mut condition).await, "cannot read the body: length limit exceeded");
+    for (text, reason) in [
+        ("GET /long", ""),
+        ("within", ""),
+        ("beyond", "the first 64 KiB of the body lack \"beyond\""),
+    ] {
+        let mut condition = condition_of(http_get(&uri, Expected::success().body(text)).unwrap());
+        assert_eq!(evaluate(&mut condition).await, reason, "{text:?}");
+    }
     // Where nothing of the body is wanted, nothing of it is read.
     let mut condition = condition_of(http_get(&uri, Expected::success()).unwrap());
     assert_eq!(evaluate(&mut condition).await, "");
+}
+
+#[tokio::test]
+async fn a_body_that_breaks_off_says_nothing() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let uri = format!("http://{}/", listener.local_addr().unwrap());
+    let server = tokio::spawn(async move {
+        let mut stream = BufReader::new(listener.accept().await.unwrap().0);
+        let mut request = String::new();
+        while !request.ends_with("\r\n\r\n") {
+            assert_ne!(stream.read_line(&mut request).await.unwrap(), 0, "{request}");
+        }
+        stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\ngreen").await.unwrap();
+    });
+    let mut condition = condition_of(http_get(&uri, Expected::success().body("green")).unwrap());
+    let reason = evaluate(&mut condition).await;
+    assert!(reason.starts_with("cannot read the body: "), "{reason}");
+    server.await.unwrap();
 }
 
 #[tokio::test]
@@ -103,7 +131,7 @@ async fn answer(request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Inf
     let path = request.uri().path();
     let (status, body) = match path.trim_start_matches('/').parse::<u16>() {
         Ok(status) => (status, Bytes::from(format!("{} {path}", request.method()))),
-        Err(_) => (200, Bytes::from(vec![b'.'; 1024 * 1024])),
+        Err(_) => (200, long_body(&format!("{} {path}", request.method()))),
     };
     let mut response = Response::new(Full::new(body));
     *response.status_mut() = StatusCode::from_u16(status).unwrap();
@@ -112,5 +140,14 @@ async fn answer(request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Inf
     }
     Ok(response)
 }
+
+/// Much more than is read, with a word on either side of where that ends.
+fn long_body(start: &str) -> Bytes {
+    let gap = ".".repeat(READ - start.len() - "within".len());
+    [start, &gap, "within", "beyond", &".".repeat(1024 * 1024)].concat().into()
+}
+
+/// How much of a body is read.
+const READ: usize = 64 * 1024;
 
 const PATIENCE: Duration = Duration::from_secs(20);

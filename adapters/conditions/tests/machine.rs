@@ -101,6 +101,8 @@ fn what_cannot_fail_or_cannot_pass_is_refused() {
         available_memory(Amount::Percent(0)).map(drop).unwrap_err(),
         resident_memory(0).map(drop).unwrap_err(),
         file_age("/", Duration::ZERO).map(drop).unwrap_err(),
+        disk_space("", Amount::Bytes(1)).map(drop).unwrap_err(),
+        file_age("", HOUR).map(drop).unwrap_err(),
     ] {
         assert!(error.to_string().contains("must be"), "{error}");
     }

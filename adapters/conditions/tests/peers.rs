@@ -44,11 +44,25 @@ async fn dns_passes_for_a_name_that_is_there() {
 #[test]
 fn what_cannot_be_asked_is_refused() {
     let long = "x".repeat(254);
-    for name in ["", "host:80", "http://host", &*long] {
+    for name in
+        ["", " ", "a b", "a\n", ".", "a..b", ".a", "a..", "host:80", "http://host", "[::1]", &*long]
+    {
         let error = dns(name).map(drop).unwrap_err().to_string();
         assert!(error.contains("write a host name alone") && error.len() < 200, "{error}");
     }
-    assert!(tcp("host").map(drop).unwrap_err().to_string().contains("write host:port"));
+    for address in ["host", " host:80", &*format!("{long}:80")] {
+        let error = tcp(address).map(drop).unwrap_err().to_string();
+        assert!(error.contains("write host:port") && error.len() < 200, "{error}");
+    }
+}
+
+#[test]
+fn what_may_contain_a_password_is_refused_without_being_repeated() {
+    let url = "postgres://greet:secret@host:5432";
+    for error in [tcp(url).map(drop), tcp("greet:secret@host:80").map(drop), dns(url).map(drop)] {
+        let error = error.unwrap_err().to_string();
+        assert!(error.contains("write ") && !error.contains("secret"), "{error}");
+    }
 }
 
 #[test]

@@ -1,6 +1,16 @@
 #!/usr/bin/env bash
-# A Redis of its own in a folder, for a test that starts and stops it; the commands are those of
-# tests/interop/lib/postgres.sh.
+# A Redis of its own in a folder, for a test that starts and stops it.
+#
+#   redis.sh install          makes sure that the server is installed (Debian's package)
+#   redis.sh create FOLDER    makes an empty server in the new FOLDER, starts it, prints its port
+#   redis.sh start FOLDER     starts it again, and returns once it answers
+#   redis.sh stop FOLDER      stops it, and returns once it is gone
+#   redis.sh pause FOLDER     lets it hang: connections are taken, and nothing is answered
+#   redis.sh resume FOLDER    lets it go on
+#   redis.sh destroy FOLDER   stops it and removes the folder
+#   redis.sh --help           prints this
+#
+# It listens on 127.0.0.1 alone, keeps nothing on disk, and asks for no password.
 set -euo pipefail
 
 unprivileged() {
@@ -68,7 +78,15 @@ destroy() {
     rm -rf "$folder"
 }
 
-[ "${1:-}" = install ] || [ $# -eq 2 ] || { sed -n 's/^# \?//; 2,3p' "$0" >&2; exit 2; }
+usage() {
+    sed -n 's/^# \?//; 2,13p' "$0"
+}
+
+case ${1:-} in
+--help | -h) usage && exit 0 ;;
+install) [ $# -eq 1 ] || { usage >&2; exit 2; } ;;
+*) [ $# -eq 2 ] || { usage >&2; exit 2; } ;;
+esac
 folder=${2:-}
 case $1 in
 install) install_server ;;
