@@ -1,5 +1,7 @@
 //! Health inside an ordinary App: everything but native gRPC.
 
+use std::time::Duration;
+
 use actix_http::body::{BoxBody, None as NoBody};
 use actix_http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use actix_service::fn_service;
@@ -22,6 +24,13 @@ use crate::convert;
 /// gRPC-Web, Connect, Triple and the probes are answered in full, over HTTP/1.1 and HTTP/2. Native gRPC
 /// cannot be: its status comes in trailers, and actix-http sends none. Each of its calls fails with
 /// UNIMPLEMENTED and a message that says so; [`HttpServer`](crate::HttpServer) of this crate serves it.
+///
+/// Inside an App nothing tells that the peer of a silent stream has left. So a Watch ends by itself after five
+/// minutes, with UNAVAILABLE, and whoever still wants it watches again. Until then one that has left counts against
+/// [`max_watchers`](health_core::RegistryBuilder::max_watchers). `HttpServer` of this crate sees it leave.
+///
+/// actix-web's own server waits for open streams when it stops: end it by
+/// `shutdown_signal(health_tokio::drain(..))`, which ends every Watch.
 ///
 /// # Examples
 ///
@@ -69,6 +78,7 @@ pub fn scope(registry: &Registry) -> Scope {
 /// ```
 #[must_use]
 pub fn scope_with(health: HealthService) -> Scope {
+    let health = health.with_max_watch_age(MAX_WATCH_AGE);
     let is_health = guard::fn_guard(|context| HealthService::handles(context.head().uri.path()));
     let service = fn_service(move |request: ServiceRequest| {
         let (request, payload) = request.into_parts();
@@ -82,6 +92,9 @@ pub fn scope_with(health: HealthService) -> Scope {
     });
     web::scope("").guard(is_health).default_service(service)
 }
+
+/// How long a watcher that has left is kept.
+const MAX_WATCH_AGE: Duration = Duration::from_secs(5 * 60);
 
 /// As the engine read the request: its answer echoes the type.
 fn is_native_grpc(answer: &HttpResponse) -> bool {

@@ -12,11 +12,12 @@ use futures_core::Stream;
 use http_body::{Frame, SizeHint};
 
 use super::{
-    fault::{Family, Fault},
+    call::End,
+    fault::Family,
     protocol::{Codec, Protocol},
     stream,
 };
-use crate::{RpcError, Watch, rpc, rt::Sleep};
+use crate::{RpcError, Watch, rpc};
 
 /// The body of a reply. Its size is known exactly, except where gRPC's trailers follow and for Watch,
 /// which streams.
@@ -40,7 +41,7 @@ enum Kind {
 /// A Watch on the wire.
 struct WatchBody {
     watch: Watch,
-    deadline: Option<Pin<Box<dyn Sleep>>>,
+    end: Option<End>,
     protocol: Protocol,
     codec: Codec,
 }
@@ -61,11 +62,11 @@ impl Body {
 
     pub(super) const fn watch(
         watch: Watch,
-        deadline: Option<Pin<Box<dyn Sleep>>>,
+        end: Option<End>,
         protocol: Protocol,
         codec: Codec,
     ) -> Self {
-        Self(Kind::Watch(WatchBody { watch, deadline, protocol, codec }))
+        Self(Kind::Watch(WatchBody { watch, end, protocol, codec }))
     }
 }
 
@@ -131,11 +132,11 @@ impl WatchBody {
             Poll::Ready(None) => return Poll::Ready(Err(rpc::closed())),
             Poll::Pending => {}
         }
-        let Some(deadline) = &mut self.deadline else {
+        let Some((sleep, fault)) = &mut self.end else {
             return Poll::Pending;
         };
-        ready!(deadline.as_mut().poll(cx));
-        Poll::Ready(Err(Fault::DeadlineExceeded.error(Family::Grpc)))
+        ready!(sleep.as_mut().poll(cx));
+        Poll::Ready(Err(fault.error(Family::Grpc)))
     }
 }
 

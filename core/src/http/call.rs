@@ -72,8 +72,11 @@ pub(super) enum Deadline {
 pub(super) enum Reply {
     Status(ServingStatus),
     List(Bytes),
-    Watch(Watch, Option<Pin<Box<dyn Sleep>>>),
+    Watch(Watch, Option<End>),
 }
+
+/// When a Watch ends by itself, and as what.
+pub(super) type End = (Pin<Box<dyn Sleep>>, Fault);
 
 impl Protocol {
     pub(super) const fn family(self) -> Family {
@@ -114,11 +117,19 @@ impl Call {
             return Ok(Reply::Status(rpc::check(&engine.registry, &service)?));
         }
         let watch = rpc::watch(&engine.registry, &service)?;
-        let sleep = match (self.deadline, &engine.timer) {
-            (Deadline::At(deadline), Some(timer)) => Some(timer.sleep_until(deadline)),
-            _ => None,
+        Ok(Reply::Watch(watch, self.end_of_watch(engine)))
+    }
+
+    fn end_of_watch(&self, engine: &Engine) -> Option<End> {
+        let timer = engine.timer.as_ref()?;
+        let deadline = match self.deadline {
+            Deadline::At(deadline) => Some((deadline, Fault::DeadlineExceeded)),
+            Deadline::Never | Deadline::Expired => None,
         };
-        Ok(Reply::Watch(watch, sleep))
+        let oldest = engine.max_watch_age.and_then(|age| timer.now().checked_add(age));
+        let oldest = oldest.map(|at| (at, Fault::WatchTooOld));
+        let (at, fault) = deadline.into_iter().chain(oldest).min_by_key(|(at, _)| *at)?;
+        Some((timer.sleep_until(at), fault))
     }
 
     fn check_deadline(&self, engine: &Engine) -> Result<(), Fault> {
@@ -134,8 +145,8 @@ impl Call {
 
     fn succeed(&self, engine: &Engine, reply: Reply) -> Response<Body> {
         match (self.protocol, reply) {
-            (_, Reply::Watch(watch, deadline)) => {
-                let body = Body::watch(watch, deadline, self.protocol, self.codec);
+            (_, Reply::Watch(watch, end)) => {
+                let body = Body::watch(watch, end, self.protocol, self.codec);
                 match self.protocol.family() {
                     Family::Grpc => grpc::response(self.content_type, body),
                     Family::Connect => connect::stream_response(self.content_type, body),

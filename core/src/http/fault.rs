@@ -23,6 +23,7 @@ pub(super) enum Fault {
     TooLarge,
     Truncated,
     UnknownCompression,
+    WatchTooOld,
 }
 
 /// Which column of the table a protocol reads.
@@ -48,7 +49,7 @@ impl Fault {
     const fn row(self) -> (Code, Code, &'static str) {
         use Code::{
             DeadlineExceeded as Deadline, Internal, InvalidArgument as Invalid,
-            ResourceExhausted as Exhausted, Unimplemented,
+            ResourceExhausted as Exhausted, Unavailable, Unimplemented,
         };
         match self {
             Self::BadBase64 => (Internal, Invalid, "the message is not valid base64"),
@@ -88,6 +89,9 @@ impl Fault {
                 Unimplemented,
                 "unknown compression: supported are identity and gzip",
             ),
+            Self::WatchTooOld => {
+                (Unavailable, Unavailable, "a watch does not last longer here: watch again")
+            }
         }
     }
 }

@@ -72,6 +72,8 @@ pub(super) struct Engine {
     pub(super) body_timeout: Duration,
     /// How long before its deadline a call is no longer waited for; zero unless the server has deadlines too.
     pub(super) deadline_margin: Duration,
+    /// How long a Watch may last; without end unless the server cannot see a watcher leave.
+    pub(super) max_watch_age: Option<Duration>,
     pub(super) cors: Option<Cors>,
     min_compress_bytes: usize,
     require_connect_version: bool,
@@ -104,6 +106,7 @@ impl HealthService {
                 max_request_bytes: DEFAULT_MAX_REQUEST_BYTES,
                 body_timeout: DEFAULT_BODY_TIMEOUT,
                 deadline_margin: Duration::ZERO,
+                max_watch_age: None,
                 cors: None,
                 min_compress_bytes: DEFAULT_MIN_COMPRESS_BYTES,
                 require_connect_version: false,
@@ -122,6 +125,15 @@ impl HealthService {
     pub fn with_deadline_margin(self, margin: Duration) -> Self {
         let engine = Arc::unwrap_or_clone(self.engine);
         Self { engine: Arc::new(Engine { deadline_margin: margin, ..engine }) }
+    }
+
+    /// The same service for a server that does not see a watcher leave: it ends a Watch after `age` with UNAVAILABLE,
+    /// and whoever is still there watches again. `health_actix_web::scope` does this for what is given to it. No
+    /// Watch ends by itself unless this is set; it needs a [timer](HealthServiceBuilder::timer).
+    #[must_use]
+    pub fn with_max_watch_age(self, age: Duration) -> Self {
+        let engine = Arc::unwrap_or_clone(self.engine);
+        Self { engine: Arc::new(Engine { max_watch_age: Some(age), ..engine }) }
     }
 
     /// Whether `path` is the health service's: one below `/grpc.health.v1.Health/`, or a probe's. For

@@ -411,6 +411,20 @@ fn a_stream_ends_at_its_deadline() {
 }
 
 #[test]
+fn a_watch_lasts_no_longer_than_it_may() {
+    let (builder, timer) = timed(&Registry::new());
+    let service = builder.build().with_max_watch_age(Duration::from_secs(60));
+    for (timeout, lasts, code) in [("90S", 60, "14"), ("30S", 30, "4")] {
+        let head = post(WATCH, "application/grpc").header("grpc-timeout", timeout);
+        let mut reader = Reader::new(ask(&service, head, Script::of(EMPTY)).into_body());
+        timer.advance(Duration::from_secs(lasts - 1));
+        assert!(!reader.frames().2, "{timeout}");
+        timer.advance(Duration::from_secs(1));
+        assert_eq!(reader.frames().1.unwrap()["grpc-status"], code, "{timeout}");
+    }
+}
+
+#[test]
 fn too_many_watchers_are_refused_in_every_form() {
     let registry = Registry::builder().max_watchers(0).build();
     let service = HealthService::without_deadlines(&registry);
