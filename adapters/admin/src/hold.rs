@@ -19,7 +19,7 @@ pub(crate) struct Wanted {
 
 /// The body of a request.
 #[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "an object with a reason")]
 struct Stated {
     service: Option<String>,
     reason: String,
@@ -35,12 +35,17 @@ impl Wanted {
         in_path: Option<String>,
         registry: &Registry,
     ) -> Result<Self, Refusal> {
-        let stated: Stated = serde_json::from_slice(body).map_err(|error| {
+        let refused = |why: &dyn fmt::Display| {
             Refusal::bad(format!(
-                "the body is no hold: {error}; it is {{\"reason\": \"schema migration\"}}, with \
+                "the body is no hold: {why}; it is {{\"reason\": \"schema migration\"}}, with \
                  \"by\": \"ada\" and \"for\": \"10m\" if wanted"
             ))
-        })?;
+        };
+        // serde would take an array of the fields as well.
+        if body.trim_ascii_start().starts_with(b"[") {
+            return Err(refused(&"it is an array"));
+        }
+        let stated: Stated = serde_json::from_slice(body).map_err(|error| refused(&error))?;
         let service = match (in_path, stated.service) {
             (Some(service), None) | (None, Some(service)) => service,
             (Some(_), Some(_)) => {

@@ -130,6 +130,7 @@ fn bodies_that_are_no_hold_are_refused_and_change_nothing() {
         ("PUT /holds/svc", "", "EOF"),
         ("PUT /holds/svc", "null", "it is {\"reason\""),
         ("PUT /holds/svc", "[]", "it is {\"reason\""),
+        ("PUT /holds/svc", r#"["x",null,null,null]"#, "it is an array"),
         ("PUT /holds/svc", "{}", "missing field `reason`"),
         ("PUT /holds/svc", r#"{"reason":"x"} x"#, "trailing"),
         ("PUT /holds/svc", r#"{"reason":"x","until":"tomorrow"}"#, "unknown field `until`"),
