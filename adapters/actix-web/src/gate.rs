@@ -48,7 +48,8 @@ where
     from_fn(move |request: ServiceRequest, next: Next<B>| {
         let gate = gate.clone();
         async move {
-            if !gate.refuses(request.path()) {
+            // As the App will read it: percent-decoded.
+            if !gate.refuses(request.match_info().as_str()) {
                 return Ok(next.call(request).await?.map_into_left_body());
             }
             let (request, payload) = request.into_parts();

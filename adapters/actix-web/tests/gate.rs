@@ -37,6 +37,8 @@ async fn calls_to_a_service_that_is_not_serving_are_refused_in_their_own_terms()
     let (head, body) = fetch(&mut requests, get("/orders/7"), b"").await;
     assert_eq!((head.status.as_u16(), &body[..]), (503, &b""[..]));
     assert_eq!(head.headers["retry-after"], "5");
+    let (head, _) = fetch(&mut requests, get("/%6frders/7"), b"").await;
+    assert_eq!(head.status, 503, "the App routes by the path as it reads decoded");
     let (head, body) = fetch(&mut requests, get("/help"), b"").await;
     assert_eq!((head.status.as_u16(), &body[..]), (200, &b"help"[..]));
 
