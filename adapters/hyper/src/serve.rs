@@ -191,7 +191,8 @@ impl<S> Serve<S> {
         self
     }
 
-    /// How long a peer may take for the HTTP/2 preface or a first HTTP/1.1 header block. 10 s unless set.
+    /// How long a peer may take for the HTTP/2 preface or a first HTTP/1.1 header block. 10 s unless set. A block
+    /// longer than 1 KiB must end within [`idle_timeout`](Self::idle_timeout).
     pub fn header_read_timeout(mut self, timeout: Duration) -> Self {
         self.protocols.header_limit = timeout;
         self
@@ -200,7 +201,7 @@ impl<S> Serve<S> {
     /// How long an HTTP/1.1 connection may take from one answer to the end of the next header block. 75 s
     /// unless set: longer than the 60 s of common load balancers, which must be the first to close.
     pub fn idle_timeout(mut self, timeout: Duration) -> Self {
-        self.protocols.http1.header_read_timeout(timeout);
+        self.protocols.http1.header_read_timeout(timeout.min(FAR));
         self
     }
 
@@ -210,7 +211,7 @@ impl<S> Serve<S> {
     /// It also ends a peer that is stuck inside a frame or a header block, for that one cannot answer.
     /// hyper's bookkeeping for it makes a Check 4 % dearer (`tests/benches/instructions.sh`).
     pub fn http2_ping_interval(mut self, interval: Duration) -> Self {
-        let http2 = &mut self.protocols.http2;
+        let (http2, interval) = (&mut self.protocols.http2, interval.min(FAR));
         http2.keep_alive_interval(interval).keep_alive_timeout(interval);
         self
     }
@@ -286,6 +287,9 @@ where
         })
     }
 }
+
+/// Longer than any connection lasts, and short enough for any clock to add.
+const FAR: Duration = Duration::from_secs(365 * 24 * 3600);
 
 /// Accepted sockets inherit it: a peer whose host is gone watches no longer for ever.
 fn keep_alive(listener: &TcpListener) {
