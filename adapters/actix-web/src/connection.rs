@@ -18,7 +18,8 @@ use health_core::http::HealthService;
 use health_tls::Tls;
 use hyper::{server::conn::http2::Builder, service::service_fn};
 use hyper_util::rt::TokioIo;
-use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, Chain, Join, ReadBuf, copy, join, sink};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, Interest, ReadBuf, copy, join, sink};
+use tokio::io::{Chain, Join};
 use tokio::net::{TcpStream, tcp::OwnedReadHalf, tcp::OwnedWriteHalf};
 use tokio::sync::watch;
 
@@ -75,15 +76,21 @@ impl Peer {
     /// Completes when the peer has left, a second after its FIN: one that closed only its sending side
     /// still waits for its answer. To be polled by the task of the connection, as a side has one waker.
     async fn has_left(self: Rc<Self>) {
-        let peek = |cx: &mut Context<'_>| {
-            let mut read = self.read.borrow_mut();
-            read.poll_peek(cx, &mut ReadBuf::new(&mut [0]))
-        };
+        let read = &self.read;
+        let peek =
+            |cx: &mut Context<'_>| read.borrow_mut().poll_peek(cx, &mut ReadBuf::new(&mut [0]));
         // Bytes are the next request or none at all, and stay: to wait for others would spin.
-        while future::poll_fn(peek).await.is_ok_and(|read| read > 0) {
+        while future::poll_fn(peek).await.is_ok_and(|read| read > 0) && !self.is_over() {
             sleep(A_SECOND).await;
         }
         sleep(A_SECOND).await;
+    }
+
+    /// Whether the peer's FIN is here, also behind bytes that nobody has read.
+    fn is_over(&self) -> bool {
+        let read = self.read.borrow();
+        let ready = read.ready(Interest::READABLE).now_or_never();
+        ready.is_some_and(|ready| ready.is_ok_and(|ready| ready.is_read_closed()))
     }
 }
 

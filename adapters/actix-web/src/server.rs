@@ -4,6 +4,7 @@ use std::net::{TcpListener, ToSocketAddrs};
 use std::{convert::Infallible, fmt, future::ready, io, pin::pin, sync::Arc, time::Duration};
 
 use actix_http::{KeepAlive, Request, Response, body::MessageBody};
+use actix_rt::time::sleep;
 use actix_server::ServerBuilder;
 use actix_service::{IntoServiceFactory, ServiceExt as _, ServiceFactory};
 use actix_service::{boxed::rc_service, fn_factory, fn_service};
@@ -198,7 +199,7 @@ where
     /// After how long a silence an HTTP/2 peer is sent a PING, whose answer may take as long again before
     /// the connection is closed. None unless set; TCP keep-alive finds peers that are gone without it.
     pub fn http2_ping_interval(mut self, interval: Duration) -> Self {
-        let http2 = &mut self.settings.http2;
+        let (http2, interval) = (&mut self.settings.http2, interval.min(FAR));
         http2.keep_alive_interval(interval).keep_alive_timeout(interval);
         self
     }
@@ -206,7 +207,10 @@ where
     /// How long an HTTP/1.1 connection may be idle. 75 s unless set: longer than the 60 s of common load
     /// balancers, which must be the first to close. actix-http looks at its clock twice a second.
     pub fn keep_alive(mut self, keep_alive: impl Into<KeepAlive>) -> Self {
-        self.settings.keep_alive = keep_alive.into();
+        self.settings.keep_alive = match keep_alive.into() {
+            KeepAlive::Timeout(timeout) => KeepAlive::Timeout(timeout.min(FAR)),
+            other => other,
+        };
         self
     }
 
@@ -214,7 +218,7 @@ where
     ///
     /// actix-http sets no limit to the header blocks that follow on the same connection.
     pub fn client_request_timeout(mut self, timeout: Duration) -> Self {
-        self.settings.client_request_timeout = timeout;
+        self.settings.client_request_timeout = timeout.min(FAR);
         self
     }
 
@@ -399,8 +403,10 @@ where
             stopping.notified().await;
             let health = (self.settings.health)();
             health.registry().shutdown();
-            health.registry().close();
             self.settings.stop.send_replace(true);
+            // A client that sees its Watch end before the GOAWAY would only open another one here.
+            sleep(GOAWAY_LEAD).await;
+            health.registry().close();
             // actix-server itself looks only once a second whether its connections have ended.
             self.settings.stop.closed().await;
             Ok(())
@@ -408,6 +414,12 @@ where
         select(server.run(), pin!(stopped)).await.factor_first().0
     }
 }
+
+/// Longer than any connection lasts, and short enough for any clock to add.
+const FAR: Duration = Duration::from_secs(365 * 24 * 3600);
+
+/// As [`Drain`](health_core::drain::Drain) gives it.
+const GOAWAY_LEAD: Duration = Duration::from_millis(20);
 
 /// The App of a port that is for health alone.
 fn nothing() -> App {

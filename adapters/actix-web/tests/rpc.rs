@@ -188,6 +188,15 @@ async fn an_http1_watcher_that_leaves_is_no_watcher_any_more() {
     drop(stream);
     server.watchers(0).await;
 
+    // Its FIN lies behind more than the server reads of a next request.
+    let mut stream = server.connect().await;
+    stream.write_all(&grpc_web_watch()).await.unwrap();
+    read_grpc_web(&mut stream, SERVING).await;
+    let unread = format!("GET / HTTP/1.1\r\nx: {}", "y".repeat(200_000));
+    stream.write_all(unread.as_bytes()).await.unwrap();
+    drop(stream);
+    server.watchers(0).await;
+
     // One that only stops sending is told what happens in the next second.
     let mut stream = server.connect().await;
     stream.write_all(&grpc_web_watch()).await.unwrap();

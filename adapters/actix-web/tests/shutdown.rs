@@ -88,6 +88,44 @@ async fn a_stop_without_a_drain_closes_the_registry() {
     assert!(start.elapsed() < Duration::from_millis(500), "{:?}", start.elapsed());
 }
 
+/// HEADERS of a Watch without compression but of static names, then its empty message.
+fn raw_watch() -> Vec<u8> {
+    let path = b"/grpc.health.v1.Health/Watch";
+    let block = [
+        &[0x83, 0x86, 0x04, path.len() as u8][..],
+        path,
+        b"\x01\x01a\x0f\x10\x10application/grpc\0\x02te\x08trailers",
+    ]
+    .concat();
+    let headers = [&[0, 0, block.len() as u8, 1, 4, 0, 0, 0, 1][..], &block].concat();
+    let preface = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
+    [&preface[..], &headers, b"\0\0\x05\0\x01\0\0\0\x01\0\0\0\0\0"].concat()
+}
+
+#[tokio::test]
+async fn goaway_comes_before_the_end_of_the_streams() {
+    let server = Server::start().await;
+    let mut stream = server.connect().await;
+    stream.write_all(&raw_watch()).await.unwrap();
+    server.watchers(1).await;
+    server.stop();
+    let mut seen = Vec::new();
+    while seen.last() != Some(&"end of Watch") {
+        let mut head = [0; 9];
+        within(stream.read_exact(&mut head)).await.unwrap();
+        let mut payload = vec![0; usize::from(head[2])];
+        within(stream.read_exact(&mut payload)).await.unwrap();
+        match (head[3], head[4]) {
+            (0, _) if payload[6] == SERVING => seen.push("SERVING"),
+            (0, _) => seen.push("NOT_SERVING"),
+            (1, 5) => seen.push("end of Watch"),
+            (7, _) => seen.push("GOAWAY"),
+            _ => {}
+        }
+    }
+    assert_eq!(seen, ["SERVING", "NOT_SERVING", "GOAWAY", "end of Watch"]);
+}
+
 #[tokio::test]
 async fn idle_connections_do_not_hold_the_stop_up() {
     let server = Server::start().await;
