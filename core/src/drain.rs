@@ -155,8 +155,7 @@ impl Drain {
 
         let start = self.timer.now();
         let mut arrivals = Arrivals::new(&self.registry, start);
-        receipt.watchers_told = self.registry.watchers();
-        self.registry.shutdown();
+        receipt.watchers_told = self.registry.shutdown_counted();
         let mut ended = {
             let lame_duck = pin!(self.wait_out(&mut arrivals));
             match select(server.as_mut(), lame_duck).await {
@@ -181,7 +180,7 @@ impl Drain {
         }
         receipt.stop = self.since(told);
         arrivals.look(&self.registry, self.timer.now());
-        receipt.conclude(&self.registry, &arrivals);
+        receipt.conclude(&self.registry, &arrivals, ended.is_some());
         receipt.log();
         (ended, receipt)
     }
@@ -305,7 +304,8 @@ impl Receipt {
         self.stop
     }
 
-    /// Watch streams that were open, and were told NOT_SERVING.
+    /// Watch streams that were told NOT_SERVING: those that were open on a service, or an alias or group
+    /// of services, that was registered and did not read NOT_SERVING before.
     #[must_use]
     pub const fn watchers_told(&self) -> usize {
         self.watchers_told
@@ -329,7 +329,8 @@ impl Receipt {
         self.calls_cut
     }
 
-    /// Watch streams that were open when the server was cut off.
+    /// Watch streams that were open when the server was cut off, those within the process among them; 0 if
+    /// the server ended by itself, for then what is still open is no stream of it.
     #[must_use]
     pub const fn streams_cut(&self) -> usize {
         self.streams_cut
@@ -347,13 +348,13 @@ impl Receipt {
         })
     }
 
-    fn conclude(&mut self, registry: &Registry, arrivals: &Arrivals) {
+    fn conclude(&mut self, registry: &Registry, arrivals: &Arrivals, has_ended: bool) {
         let traffic = registry.traffic();
         self.late_calls = traffic.is_counted().then(|| arrivals.seen - arrivals.before);
         self.last_late_call = arrivals.last;
         // A server has a time limit of its own too: what still runs is cut off, whoever ended it.
         self.calls_cut = traffic.running();
-        self.streams_cut = registry.watchers();
+        self.streams_cut = if has_ended { 0 } else { registry.watchers() };
     }
 
     #[cfg(feature = "tracing")]

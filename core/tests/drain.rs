@@ -226,6 +226,31 @@ fn a_stop_without_an_end_waits_for_the_server() {
 }
 
 #[test]
+fn watchers_are_told_if_what_they_watch_changes() {
+    let bench = Bench::new();
+    bench.health.set("serving", Serving);
+    bench.health.set("away", NotServing);
+    bench.health.alias("also serving", "serving").unwrap();
+    let names = ["serving", "serving", "also serving", "away", "unheard of"];
+    let _watches = names.map(|name| bench.health.watch(name).unwrap());
+    bench.ask();
+    let mut drain = bench.start(bench.drain().lame_duck(Duration::ZERO), Duration::ZERO);
+    let (_, receipt) = bench.pass(&mut drain, SECOND).unwrap();
+    assert_eq!(receipt.watchers_told(), 3);
+}
+
+#[test]
+fn a_watch_that_is_left_open_in_the_process_of_a_server_that_ended_is_not_cut() {
+    let bench = Bench::new();
+    let _watch = bench.health.watch("").unwrap();
+    bench.ask();
+    let mut drain = bench.start(bench.drain().lame_duck(Duration::ZERO), Duration::ZERO);
+    let (ended, receipt) = bench.pass(&mut drain, SECOND).unwrap();
+    assert_eq!(ended, Some(()));
+    assert_eq!((receipt.watchers_told(), receipt.streams_cut()), (1, 0), "{receipt}");
+}
+
+#[test]
 fn a_server_that_does_not_end_is_cut_off_and_that_is_told() {
     let bench = Bench::new();
     let call = bench.health.traffic().enter();
