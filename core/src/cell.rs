@@ -110,6 +110,11 @@ impl Cell {
         waker
     }
 
+    /// How many Watches have a slot here.
+    pub(crate) fn watchers(&self) -> usize {
+        lock(&self.parked).len()
+    }
+
     /// Whether no Watch has a slot here.
     pub(crate) fn is_vacant(&self) -> bool {
         lock(&self.parked).is_empty()

@@ -130,7 +130,8 @@ impl Drain {
         self
     }
 
-    /// How long what runs may take to finish after the server was told to stop; 5 s unless set.
+    /// How long what runs may take to finish after the server was told to stop; 5 s unless set. With
+    /// [`Duration::MAX`] nothing is cut off.
     pub const fn stop_timeout(mut self, timeout: Duration) -> Self {
         self.stop_timeout = timeout;
         self
@@ -153,14 +154,16 @@ impl Drain {
         }
 
         let start = self.timer.now();
-        receipt.watchers_told = self.registry.watchers();
         let mut arrivals = Arrivals::new(&self.registry, start);
-        self.registry.shutdown();
+        receipt.watchers_told = self.registry.shutdown_counted();
         let mut ended = {
             let lame_duck = pin!(self.wait_out(&mut arrivals));
             match select(server.as_mut(), lame_duck).await {
                 Either::Left((ended, _)) => Some(ended),
-                Either::Right(((), _)) => None,
+                Either::Right((end, _)) => {
+                    receipt.lame_duck_end = end;
+                    None
+                }
             }
         };
         receipt.lame_duck = self.since(start);
@@ -169,20 +172,21 @@ impl Drain {
         drop(stop);
         if ended.is_none() {
             // The server gets to send GOAWAY before its streams end.
-            ended = self.within(server.as_mut(), GOAWAY_LEAD).await;
+            ended = self.within(GOAWAY_LEAD, server.as_mut(), &mut arrivals).await;
         }
         self.registry.close();
         if ended.is_none() {
-            ended = self.within(server.as_mut(), self.stop_timeout).await;
+            ended = self.within(self.stop_timeout, server.as_mut(), &mut arrivals).await;
         }
         receipt.stop = self.since(told);
-        receipt.conclude(&self.registry, &mut arrivals, self.timer.now());
+        arrivals.look(&self.registry, self.timer.now());
+        receipt.conclude(&self.registry, &arrivals, ended.is_some());
         receipt.log();
         (ended, receipt)
     }
 
     /// Completes at the end of the lame duck, or when the server has been quiet for long enough.
-    async fn wait_out(&self, arrivals: &mut Arrivals) {
+    async fn wait_out(&self, arrivals: &mut Arrivals) -> LameDuckEnd {
         let start = arrivals.start;
         let end = start.checked_add(self.lame_duck);
         let mut quiet_since = start;
@@ -191,25 +195,46 @@ impl Drain {
             if arrivals.look(&self.registry, now) || self.registry.traffic().running() > 0 {
                 quiet_since = now;
             }
+            if end.is_some_and(|end| now >= end) {
+                return LameDuckEnd::Time;
+            }
             let quiet_until = self.quiet.and_then(|quiet| quiet_since.checked_add(quiet));
             let is_quiet = quiet_until.is_some_and(|until| now >= until);
-            if end.is_some_and(|end| now >= end)
-                || (is_quiet && self.registry.traffic().is_counted())
-            {
-                return;
+            if is_quiet && self.registry.traffic().is_counted() {
+                return LameDuckEnd::Quiet;
             }
-            let next = now.checked_add(LOOK).into_iter().chain(end).min().unwrap_or(now);
-            self.timer.sleep_until(next).await;
+            self.sleep_until_next_look(now, end).await;
         }
     }
 
-    async fn within<S: Future>(&self, server: Pin<&mut S>, time: Duration) -> Option<S::Output> {
-        let now = self.timer.now();
-        let sleep = self.timer.sleep_until(now.checked_add(time).unwrap_or(now));
-        match select(server, sleep).await {
+    /// Lets the server run for `time` at most, and looks meanwhile whether calls come.
+    async fn within<S: Future>(
+        &self,
+        time: Duration,
+        server: Pin<&mut S>,
+        arrivals: &mut Arrivals,
+    ) -> Option<S::Output> {
+        // A time that the clock cannot reckon with has no end.
+        let end = self.timer.now().checked_add(time);
+        let time_out = pin!(async {
+            loop {
+                let now = self.timer.now();
+                arrivals.look(&self.registry, now);
+                if end.is_some_and(|end| now >= end) {
+                    return;
+                }
+                self.sleep_until_next_look(now, end).await;
+            }
+        });
+        match select(server, time_out).await {
             Either::Left((ended, _)) => Some(ended),
             Either::Right(((), _)) => None,
         }
+    }
+
+    async fn sleep_until_next_look(&self, now: Instant, end: Option<Instant>) {
+        let next = now.checked_add(LOOK).into_iter().chain(end).min().unwrap_or(now);
+        self.timer.sleep_until(next).await;
     }
 
     fn since(&self, start: Instant) -> Duration {
@@ -243,10 +268,21 @@ impl Arrivals {
     }
 }
 
+/// What ended a lame duck.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+enum LameDuckEnd {
+    /// The server, which went by itself.
+    #[default]
+    Server,
+    Quiet,
+    Time,
+}
+
 /// What a [`Drain`] did, for the operator who sets its times.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Receipt {
     lame_duck: Duration,
+    lame_duck_end: LameDuckEnd,
     stop: Duration,
     watchers_told: usize,
     late_calls: Option<u64>,
@@ -268,7 +304,8 @@ impl Receipt {
         self.stop
     }
 
-    /// Watch streams that were open, and were told NOT_SERVING.
+    /// Watch streams that were told NOT_SERVING: those that were open on a service, or an alias or group
+    /// of services, that was registered and did not read NOT_SERVING before.
     #[must_use]
     pub const fn watchers_told(&self) -> usize {
         self.watchers_told
@@ -292,27 +329,32 @@ impl Receipt {
         self.calls_cut
     }
 
-    /// Watch streams that were open when the server was cut off.
+    /// Watch streams that were open when the server was cut off, those within the process among them; 0 if
+    /// the server ended by itself, for then what is still open is no stream of it.
     #[must_use]
     pub const fn streams_cut(&self) -> usize {
         self.streams_cut
     }
 
-    /// Whether clients still called when the lame duck was over: it should be longer. Calls that were cut
-    /// off ask for a longer [`stop_timeout`](Drain::stop_timeout) instead.
+    /// Whether clients still called when the lame duck was over: it should be longer, or the
+    /// [`quiet`](Drain::quiet) time if that ended it. Calls that were cut off ask for a longer
+    /// [`stop_timeout`](Drain::stop_timeout) instead.
     #[must_use]
     pub fn is_lame_duck_too_short(&self) -> bool {
-        self.last_late_call.is_some_and(|last| last + LOOK >= self.lame_duck)
+        self.last_late_call.is_some_and(|last| match self.lame_duck_end {
+            LameDuckEnd::Server => false,
+            LameDuckEnd::Quiet => last > self.lame_duck,
+            LameDuckEnd::Time => last + LOOK >= self.lame_duck,
+        })
     }
 
-    fn conclude(&mut self, registry: &Registry, arrivals: &mut Arrivals, now: Instant) {
+    fn conclude(&mut self, registry: &Registry, arrivals: &Arrivals, has_ended: bool) {
         let traffic = registry.traffic();
-        arrivals.look(registry, now);
         self.late_calls = traffic.is_counted().then(|| arrivals.seen - arrivals.before);
         self.last_late_call = arrivals.last;
         // A server has a time limit of its own too: what still runs is cut off, whoever ended it.
         self.calls_cut = traffic.running();
-        self.streams_cut = registry.watchers();
+        self.streams_cut = if has_ended { 0 } else { registry.watchers() };
     }
 
     #[cfg(feature = "tracing")]

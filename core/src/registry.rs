@@ -212,6 +212,11 @@ impl Registry {
         self.latch(true, Cause::Shutdown);
     }
 
+    /// The same; returns how many Watch streams that tells NOT_SERVING.
+    pub(crate) fn shutdown_counted(&self) -> usize {
+        self.latch(true, Cause::Shutdown)
+    }
+
     /// Lifts the latch of [`shutdown`](Self::shutdown): each service shows its own status. Idempotent.
     pub fn resume(&self) {
         self.latch(false, Cause::Resumed);
@@ -437,12 +442,16 @@ impl Registry {
         self.inner.change(self.inner.now(), edit)
     }
 
-    fn latch(&self, on: bool, cause: Cause) {
+    /// Returns how many Watch streams the latch tells something new.
+    fn latch(&self, on: bool, cause: Cause) -> usize {
         self.change(|ledger, _| {
-            if self.inner.latched.swap(on, Ordering::AcqRel) != on {
-                ledger.mark_all(cause);
+            if self.inner.latched.swap(on, Ordering::AcqRel) == on {
+                return 0;
             }
-        });
+            ledger.mark_all(cause);
+            ledger.watchers_of_latch(on)
+        })
+        .0
     }
 }
 

@@ -167,6 +167,8 @@ impl Feeds {
 
     pub(crate) fn open(&mut self, capacity: NonZeroUsize) -> Transitions {
         let (sender, receiver) = async_channel::bounded(capacity.get());
+        // Not only with the next transition, which may be long in coming.
+        self.forget_dropped();
         self.senders.push(sender);
         Transitions { receiver: Box::pin(receiver), next: self.sequence + 1 }
     }
@@ -181,10 +183,14 @@ impl Feeds {
             }
             self.history.push_back(transition.clone());
         }
-        self.senders.retain(|sender| !sender.is_closed());
+        self.forget_dropped();
         if !self.senders.is_empty() || cfg!(feature = "tracing") {
             self.pending.push_back(transition);
         }
+    }
+
+    fn forget_dropped(&mut self) {
+        self.senders.retain(|sender| !sender.is_closed());
     }
 
     /// The last transitions, oldest first.

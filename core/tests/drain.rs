@@ -176,6 +176,81 @@ fn a_lame_duck_in_which_calls_came_until_its_end_is_too_short() {
 }
 
 #[test]
+fn a_lame_duck_that_ended_because_it_was_quiet_is_long_enough_unless_calls_come_after_it() {
+    let quiet = Duration::from_millis(100);
+    for calls_come_after in [false, true] {
+        let bench = Bench::new();
+        bench.ask();
+        let mut drain = bench.start(bench.drain().quiet(Some(quiet)), SECOND);
+        assert!(bench.pass(&mut drain, Duration::from_millis(20)).is_none());
+        drop(bench.health.traffic().enter());
+        assert!(bench.pass(&mut drain, 4 * quiet).is_none());
+        assert!(bench.is_told(), "it has fallen quiet");
+        if calls_come_after {
+            drop(bench.health.traffic().enter());
+        }
+        let (_, receipt) = bench.pass(&mut drain, 2 * SECOND).unwrap();
+        assert!(receipt.lame_duck() <= 3 * quiet, "{receipt}");
+        assert_eq!(receipt.is_lame_duck_too_short(), calls_come_after, "{receipt}");
+    }
+}
+
+#[test]
+fn a_call_that_comes_while_the_server_stops_is_told_with_its_time() {
+    let bench = Bench::new();
+    bench.ask();
+    let drain = bench.drain().lame_duck(SECOND).quiet(None);
+    let mut drain = bench.start(drain, 4 * SECOND);
+    assert!(bench.pass(&mut drain, Duration::from_millis(1_200)).is_none());
+    assert!(bench.is_told());
+    drop(bench.health.traffic().enter());
+    let (_, receipt) = bench.pass(&mut drain, 5 * SECOND).unwrap();
+    assert!(receipt.stop() >= 4 * SECOND, "{receipt}");
+    let last = receipt.last_late_call().unwrap();
+    assert!(
+        last >= Duration::from_millis(1_190) && last <= Duration::from_millis(1_300),
+        "{last:?}"
+    );
+    assert!(receipt.is_lame_duck_too_short());
+}
+
+#[test]
+fn a_stop_without_an_end_waits_for_the_server() {
+    let bench = Bench::new();
+    bench.ask();
+    let drain = bench.drain().lame_duck(SECOND).stop_timeout(Duration::MAX);
+    let mut drain = bench.start(drain, 100 * SECOND);
+    let (ended, receipt) = bench.pass(&mut drain, 102 * SECOND).unwrap();
+    assert_eq!(ended, Some(()));
+    assert!(receipt.stop() >= 100 * SECOND, "{receipt}");
+}
+
+#[test]
+fn watchers_are_told_if_what_they_watch_changes() {
+    let bench = Bench::new();
+    bench.health.set("serving", Serving);
+    bench.health.set("away", NotServing);
+    bench.health.alias("also serving", "serving").unwrap();
+    let names = ["serving", "serving", "also serving", "away", "unheard of"];
+    let _watches = names.map(|name| bench.health.watch(name).unwrap());
+    bench.ask();
+    let mut drain = bench.start(bench.drain().lame_duck(Duration::ZERO), Duration::ZERO);
+    let (_, receipt) = bench.pass(&mut drain, SECOND).unwrap();
+    assert_eq!(receipt.watchers_told(), 3);
+}
+
+#[test]
+fn a_watch_that_is_left_open_in_the_process_of_a_server_that_ended_is_not_cut() {
+    let bench = Bench::new();
+    let _watch = bench.health.watch("").unwrap();
+    bench.ask();
+    let mut drain = bench.start(bench.drain().lame_duck(Duration::ZERO), Duration::ZERO);
+    let (ended, receipt) = bench.pass(&mut drain, SECOND).unwrap();
+    assert_eq!(ended, Some(()));
+    assert_eq!((receipt.watchers_told(), receipt.streams_cut()), (1, 0), "{receipt}");
+}
+
+#[test]
 fn a_server_that_does_not_end_is_cut_off_and_that_is_told() {
     let bench = Bench::new();
     let call = bench.health.traffic().enter();

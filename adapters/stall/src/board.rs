@@ -10,7 +10,7 @@ use crate::{
     bell::{Bell, lock},
     executor::Executor,
     pulse::Pulse,
-    signals::{Post, Signals},
+    signals::{Post, Retirement, Signals},
     stall::Stall,
 };
 
@@ -25,10 +25,17 @@ pub(crate) struct Board {
 
 #[derive(Default)]
 struct State {
-    pulses: Vec<Arc<Pulse>>,
+    seats: Vec<Seat>,
     /// What the detector's thread has not heard of.
     orders: Vec<Order>,
     is_stopped: bool,
+}
+
+/// A name that is taken.
+struct Seat {
+    pulse: Arc<Pulse>,
+    /// Of nothing until the executor has its conditions.
+    retirement: Retirement,
 }
 
 /// What the detector's thread is asked to do.
@@ -56,7 +63,7 @@ impl Board {
         match Signals::new(&name, &self.posts) {
             Ok(signals) => self.order(Member { executor, pulse, signals }),
             Err(error) => {
-                lock(&self.state).pulses.retain(|other| !Arc::ptr_eq(other, &pulse));
+                lock(&self.state).seats.retain(|seat| !Arc::ptr_eq(&seat.pulse, &pulse));
                 Err(error.into())
             }
         }
@@ -69,10 +76,12 @@ impl Board {
             drop(state);
             return Err(StallError::stopped());
         }
-        if !state.pulses.iter().any(|pulse| Arc::ptr_eq(pulse, &member.pulse)) {
+        let Some(seat) = state.seats.iter_mut().find(|it| Arc::ptr_eq(&it.pulse, &member.pulse))
+        else {
             drop(state);
             return Ok(());
-        }
+        };
+        seat.retirement = member.signals.retirement();
         state.orders.push(Order::Watch(member));
         drop(state);
         self.bell.ring();
@@ -85,28 +94,31 @@ impl Board {
         if state.is_stopped {
             return Err(StallError::stopped());
         }
-        if state.pulses.iter().any(|other| other.name() == pulse.name()) {
+        if state.seats.iter().any(|seat| seat.pulse.name() == pulse.name()) {
             return Err(StallError::duplicate(Arc::clone(pulse.name())));
         }
-        state.pulses.push(pulse);
+        state.seats.push(Seat { pulse, retirement: Retirement::default() });
         Ok(())
     }
 
+    /// Gives the name back, and takes the conditions away: the next one of that name may come at once.
     pub(crate) fn remove(&self, name: &str) -> bool {
         let mut state = lock(&self.state);
-        let Some(at) = state.pulses.iter().position(|pulse| **pulse.name() == *name) else {
+        let Some(at) = state.seats.iter().position(|seat| **seat.pulse.name() == *name) else {
             return false;
         };
-        let pulse = state.pulses.remove(at);
+        let Seat { pulse, retirement } = state.seats.remove(at);
         state.orders.push(Order::Forget(pulse));
         drop(state);
+        retirement.begin();
         self.bell.ring();
         true
     }
 
     /// The executors that make no progress at `now`.
     pub(crate) fn stalls(&self, now: Instant) -> Vec<Stall> {
-        let pulses = lock(&self.state).pulses.clone();
+        let pulses: Vec<_> =
+            lock(&self.state).seats.iter().map(|seat| Arc::clone(&seat.pulse)).collect();
         pulses.iter().filter_map(|pulse| pulse.stall(now, self.threshold)).collect()
     }
 
@@ -119,11 +131,10 @@ impl Board {
     pub(crate) fn stop(&self) {
         let mut state = lock(&self.state);
         state.is_stopped = true;
-        let (pulses, orders) =
-            (std::mem::take(&mut state.pulses), std::mem::take(&mut state.orders));
+        let (seats, orders) = (std::mem::take(&mut state.seats), std::mem::take(&mut state.orders));
         drop(state);
         // User code: dropped where no lock is held.
-        drop((pulses, orders));
+        drop((seats, orders));
         self.bell.ring();
     }
 }

@@ -92,7 +92,8 @@ impl Executors {
         self.board.add(Box::new(executor))
     }
 
-    /// Watches an executor no more, whose end is intended. `false` if there is none of this name.
+    /// Watches an executor no more, whose end is intended, and takes its conditions away: another one may have
+    /// its name at once. `false` if there is none of this name.
     #[expect(clippy::must_use_candidate, reason = "whether it was there matters to few callers")]
     pub fn remove(&self, name: &str) -> bool {
         self.board.remove(name)

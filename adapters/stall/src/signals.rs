@@ -1,6 +1,9 @@
 //! What a stall decides over: liveness, services, and the conditions that each executor has there.
 
-use std::{sync::Arc, thread};
+use std::{
+    sync::{Arc, Weak},
+    thread,
+};
 
 use health_core::{ConfigError, Reason, Registry, Signal};
 
@@ -20,8 +23,12 @@ pub(crate) struct Post {
 #[derive(Debug)]
 pub(crate) struct Signals {
     told: Option<Progress>,
-    signals: Vec<Signal>,
+    signals: Vec<Arc<Signal>>,
 }
+
+/// Takes the conditions of one executor away before those who tell them have heard that it is removed.
+#[derive(Debug, Default)]
+pub(crate) struct Retirement(Vec<Weak<Signal>>);
 
 impl Signals {
     /// A condition named after the executor, at each of `posts` or at none.
@@ -33,9 +40,13 @@ impl Signals {
                 None => registry.liveness_signal(Arc::clone(&name)),
                 Some(service) => registry.local_signal(service, Arc::clone(&name)),
             };
-            attempt.signals.push(signal?);
+            attempt.signals.push(Arc::new(signal?));
         }
         Ok(attempt)
+    }
+
+    pub(crate) fn retirement(&self) -> Retirement {
+        Retirement(self.signals.iter().map(Arc::downgrade).collect())
     }
 
     /// Says how the executor stands. While it is stuck this is news each time, for the age grows.
@@ -56,8 +67,14 @@ impl Signals {
 impl Drop for Signals {
     fn drop(&mut self) {
         if !thread::panicking() {
-            self.signals.drain(..).for_each(Signal::retire);
+            self.signals.iter().for_each(|signal| signal.retire());
         }
+    }
+}
+
+impl Retirement {
+    pub(crate) fn begin(self) {
+        self.0.iter().filter_map(Weak::upgrade).for_each(|signal| signal.retire());
     }
 }
 

@@ -121,6 +121,21 @@ fn executors_come_and_go_while_it_runs() {
 }
 
 #[test]
+fn the_name_of_an_executor_that_was_removed_can_be_had_at_once() {
+    let health = Registry::new();
+    let detector =
+        quick().executor(prompt("main")).liveness(&health).service(&health, GREET).start().unwrap();
+    let executors = detector.executors();
+    for _ in 0..100 {
+        assert!(executors.remove("main"));
+        assert_eq!(health.conditions(GREET), []);
+        executors.add(prompt("main")).unwrap();
+    }
+    let mut watch = health.watch(GREET).unwrap();
+    until(&mut watch, Serving);
+}
+
+#[test]
 fn one_that_refuses_its_pings_or_panics_is_gone() {
     let refusing = executor("main", drop);
     let panicking = executor("main", |_| panic!("out of order"));

@@ -16,10 +16,10 @@ use health_core::{
 use crate::TestBed;
 
 impl TestBed {
-    /// Lets the time pass until `service`, which is in rotation, leaves it: until it is not SERVING. Returns
-    /// how long that took.
+    /// Lets the time pass until `service`, which is in rotation, leaves it: until it is not SERVING, be it for
+    /// no time at all. Returns how long that took.
     ///
-    /// What was done since the bed last ran counts too, such as a hold.
+    /// What was done since the bed last ran counts too, such as a hold, unless it is undone.
     ///
     /// # Panics
     ///
@@ -27,15 +27,17 @@ impl TestBed {
     #[track_caller]
     pub fn assert_leaves_rotation_within(&mut self, service: &str, limit: Duration) -> Duration {
         let seen = self.timeline().len();
-        let before = self.status_before(service);
-        if before != Some(Serving) {
+        self.record();
+        if !self.is_in_rotation(service) && !self.has_left(service, seen) {
             let state = self.state(service);
             self.fail(
                 seen,
                 &format!("{service:?} is not in rotation to begin with; it is {state}"),
             );
         }
-        if let Some(left) = self.advance_until(limit, |bed| !bed.is_in_rotation(service)) {
+        // What was undone by now is past; what is undone from here on is seen all the same.
+        let past = self.timeline().len();
+        if let Some(left) = self.advance_until_out(service, limit, past) {
             return left;
         }
         let state = self.state(service);
@@ -44,6 +46,8 @@ impl TestBed {
     }
 
     /// Lets the time pass until `service`, which is not in rotation, is SERVING. Returns how long that took.
+    ///
+    /// One that returns and leaves again within an instant has not returned.
     ///
     /// # Panics
     ///
@@ -70,13 +74,7 @@ impl TestBed {
     #[track_caller]
     pub fn assert_stays_in_rotation_for(&mut self, service: &str, time: Duration) {
         let seen = self.timeline().len();
-        let mut next = seen;
-        let left = self.advance_until(time, |bed| {
-            let new = std::mem::replace(&mut next, bed.timeline().len());
-            let mut changes = bed.timeline().changes(service, new);
-            !bed.is_in_rotation(service) || changes.any(|change| change.from == Serving)
-        });
-        if let Some(after) = left {
+        if let Some(after) = self.advance_until_out(service, time, seen) {
             let state = self.state(service);
             let text = format!("{service:?} is out of rotation after {after:?}; it is {state}");
             self.fail(seen, &text);
@@ -173,6 +171,26 @@ impl TestBed {
     pub(crate) fn fail(&self, seen: usize, text: &str) -> ! {
         let text = format!("{text}\n{}", self.timeline().told_since(seen));
         panic!("{}", text.trim_end());
+    }
+
+    /// Lets the time pass until `service` is not SERVING, or was not at some moment after the first `seen`
+    /// events.
+    #[track_caller]
+    fn advance_until_out(
+        &mut self,
+        service: &str,
+        limit: Duration,
+        mut seen: usize,
+    ) -> Option<Duration> {
+        self.advance_until(limit, |bed| {
+            let new = std::mem::replace(&mut seen, bed.timeline().len());
+            !bed.is_in_rotation(service) || bed.has_left(service, new)
+        })
+    }
+
+    /// Whether `service` has ceased to be SERVING after the first `seen` events.
+    fn has_left(&self, service: &str, seen: usize) -> bool {
+        self.timeline().changes(service, seen).any(|change| change.from == Serving)
     }
 
     fn is_in_rotation(&self, service: &str) -> bool {

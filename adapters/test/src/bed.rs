@@ -165,7 +165,7 @@ impl TestBed {
     }
 
     /// Puts on the timeline what has happened since the last time, before which no time has passed.
-    fn record(&mut self) {
+    pub(crate) fn record(&mut self) {
         // Also what has grown stale without anybody asking.
         let _ = self.registry.check(health_core::OVERALL);
         let now = self.elapsed();

@@ -120,6 +120,36 @@ fn scripts_come_to_their_outcomes_in_turn_or_by_the_time() {
 }
 
 #[test]
+fn a_service_that_came_since_the_bed_last_ran_is_in_rotation_to_begin_with() {
+    let mut bed = TestBed::new();
+    let (health, timer) = (bed.registry().clone(), bed.timer());
+    health.set(GREET, Serving);
+    bed.spawn(async move {
+        timer.sleep_until(timer.now() + 5 * S).await;
+        health.set(GREET, NotServing);
+    });
+    assert_eq!(bed.assert_leaves_rotation_within(GREET, 5 * S), 5 * S);
+
+    // In and out again, with nothing that ran in between.
+    let health = bed.registry().clone();
+    health.set(GREET, Serving);
+    health.hold(GREET, "maintenance");
+    assert_eq!(bed.assert_leaves_rotation_within(GREET, 5 * S), Duration::ZERO);
+}
+
+#[test]
+fn a_service_that_leaves_and_returns_within_an_instant_has_left() {
+    let mut bed = TestBed::new();
+    let (health, timer) = (bed.registry().clone(), bed.timer());
+    bed.spawn(async move {
+        timer.sleep_until(timer.now() + 5 * S).await;
+        health.set("", NotServing);
+        health.set("", Serving);
+    });
+    assert_eq!(bed.assert_leaves_rotation_within("", 10 * S), 5 * S);
+}
+
+#[test]
 fn a_monitor_that_ends_takes_its_services_out_of_rotation() {
     let (mut bed, postgres) = (TestBed::new(), ScriptedCondition::passing());
     let monitor = run(&mut bed, &postgres, five_seconds());

@@ -79,6 +79,37 @@ fn a_service_that_stays_in_rotation() {
 }
 
 #[test]
+fn a_service_that_was_away_before_and_is_back() {
+    let (mut bed, _postgres) = started(five_seconds());
+    bed.registry().hold(GREET, "maintenance");
+    bed.registry().release(GREET);
+    let stays = message(|| bed.assert_leaves_rotation_within(GREET, S));
+    assert!(
+        stays.starts_with("\"greet.GreetService\" has not left rotation within 1s; it is SERVING")
+    );
+}
+
+#[test]
+fn a_service_that_returns_and_leaves_within_an_instant() {
+    let (mut bed, _postgres) = started(five_seconds());
+    let (health, timer) = (bed.registry().clone(), bed.timer());
+    health.hold(GREET, "maintenance");
+    bed.spawn(async move {
+        timer.sleep_until(timer.now() + S).await;
+        health.release(GREET);
+        health.hold(GREET, "maintenance");
+    });
+    let returns = message(|| bed.assert_returns_within(GREET, 2 * S));
+    assert!(
+        returns.starts_with(
+            "\"greet.GreetService\" has not returned within 2s; it is NOT_SERVING (held: maintenance)\n"
+        ),
+        "{returns}"
+    );
+    assert!(returns.contains("    1.000 s  \"greet.GreetService\"  NOT_SERVING -> SERVING"));
+}
+
+#[test]
 fn a_service_that_was_not_in_rotation() {
     let (mut bed, postgres) = started(five_seconds().failure_threshold(1));
     postgres.fail("connection refused");

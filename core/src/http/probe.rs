@@ -113,33 +113,32 @@ impl<'a> Answer<'a> {
         if self.passed && !self.verbose {
             return "ok".to_owned();
         }
-        let mut text = String::new();
-        for component in &self.components {
-            let name = component.name();
-            // Writing to a String does not fail.
-            let _ = if self.excludes(component) {
-                writeln!(text, "[+]{name} excluded: ok")
-            } else if component.is_healthy() {
-                writeln!(text, "[+]{name} ok")
-            } else if component.is_optional() {
-                writeln!(text, "[-]{name} failed, optional: {}", self.reason(component))
-            } else {
-                writeln!(text, "[-]{name} failed: {}", self.reason(component))
-            };
-        }
-        for line in self.told.map(details).unwrap_or_default() {
-            let _ = writeln!(text, "{line}");
-        }
+        let mut lines: Vec<_> = self.components.iter().map(|it| self.line(it)).collect();
+        lines.extend(self.told.map(details).unwrap_or_default());
         let strangers = self.strangers();
         if !strangers.is_empty() {
-            let _ = writeln!(
-                text,
+            lines.push(format!(
                 "warn: some health checks cannot be excluded: no matches for {strangers}"
-            );
+            ));
         }
         let outcome = if self.passed { "passed" } else { "failed" };
-        let _ = writeln!(text, "{} check {outcome}", self.path.as_str());
+        lines.push(format!("{} check {outcome}", self.path.as_str()));
+        let mut text = String::new();
+        lines.iter().for_each(|line| push_line(&mut text, line));
         text
+    }
+
+    fn line(&self, component: &Component) -> String {
+        let name = component.name();
+        if self.excludes(component) {
+            format!("[+]{name} excluded: ok")
+        } else if component.is_healthy() {
+            format!("[+]{name} ok")
+        } else if component.is_optional() {
+            format!("[-]{name} failed, optional: {}", self.reason(component))
+        } else {
+            format!("[-]{name} failed: {}", self.reason(component))
+        }
     }
 
     fn reason<'b>(&self, component: &'b Component) -> &'b str {
@@ -183,6 +182,24 @@ impl<'a> Answer<'a> {
         // Maps with string keys always serialize.
         serde_json::to_string(&health).unwrap_or_default()
     }
+}
+
+/// Writes one line, whatever stands in it: reasons, names and holders come from anywhere, and must neither
+/// pass for lines of their own nor reach the reader's terminal as commands.
+fn push_line(text: &mut String, line: &str) {
+    for character in line.chars() {
+        if character.is_control() || breaks_or_turns_lines(character) {
+            text.extend(character.escape_default());
+        } else {
+            text.push(character);
+        }
+    }
+    text.push('\n');
+}
+
+/// Line and paragraph separators, and what changes the direction of text.
+const fn breaks_or_turns_lines(character: char) -> bool {
+    matches!(character, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 /// What operators get to see besides: the holds, and the last transitions, newest first.
@@ -402,6 +419,38 @@ mod tests {
         assert_eq!(json["output"], output);
         assert_eq!(json["notes"][0], "extra: held by ada: upgrade, for another 9 min 30 s");
         assert_eq!(json["notes"].as_array().unwrap().len(), 6);
+    }
+
+    #[test]
+    fn a_line_is_one_line_whatever_stands_in_it() {
+        for (line, written) in [
+            ("pool: 3 \"idle\", größer \\ 数据库", "pool: 3 \"idle\", größer \\ 数据库"),
+            ("evil\n[+]x ok", "evil\\n[+]x ok"),
+            ("evil\r\n[+]x ok", "evil\\r\\n[+]x ok"),
+            ("a\tb\0", "a\\tb\\u{0}"),
+            ("\x1b[31mred\x7f", "\\u{1b}[31mred\\u{7f}"),
+            ("\u{85}next\u{9b}31m", "\\u{85}next\\u{9b}31m"),
+            ("\u{2028}line\u{2029}paragraph", "\\u{2028}line\\u{2029}paragraph"),
+            ("\u{202e}ko\u{2066}", "\\u{202e}ko\\u{2066}"),
+        ] {
+            let mut text = String::new();
+            push_line(&mut text, line);
+            assert_eq!(text, format!("{written}\n"), "{line:?}");
+        }
+    }
+
+    #[test]
+    fn no_name_reason_or_holder_forges_a_line() {
+        const EVIL: &str = "evil\n[+]forged ok\r\n\x1b[31mred";
+        let registry = Registry::new();
+        let config = ProbeConfig::new().readiness([EVIL, "x", "y"]);
+        registry.set(EVIL, ServingStatus::NotServing);
+        registry.signal("x", EVIL).unwrap().fail(crate::Reason::new(EVIL));
+        registry.hold("y", crate::Hold::new(EVIL).by(EVIL));
+        let (_, text) = detailed(&registry, &config, "*/*");
+        assert!(text.contains("[+]forged ok"), "it is told: {text}");
+        assert!(!text.lines().any(|line| line.starts_with("[+]forged")), "{text}");
+        assert!(!text.replace('\n', "").contains(char::is_control), "{text:?}");
     }
 
     #[test]

@@ -177,6 +177,12 @@ impl Ledger {
         self.marked.extend(self.records.keys().map(|name| (StdArc::clone(name), cause)));
     }
 
+    /// How many Watch streams are open on services that the latch, on or off, makes show something else.
+    pub(super) fn watchers_of_latch(&self, on: bool) -> usize {
+        let changes = |record: &&Record| record.shows(on) != record.cell.shown().status();
+        self.records.values().filter(changes).map(|record| record.cell.watchers()).sum()
+    }
+
     /// Works out what the marked services and their followers stand for, shows it, and notes what changed.
     pub(super) fn settle(&mut self, moment: Moment, index: &mut IndexWriter<'_>) -> Changed {
         let mut marked = mem::take(&mut self.marked);

@@ -146,8 +146,21 @@ impl Signal {
         self.registry.report(self.key, Finding::Pending, None, None);
     }
 
-    /// Takes the condition away; the service shows what the others make of it.
-    pub fn retire(self) {
+    /// Takes the condition away; the service shows what the others make of it. What it is told afterwards
+    /// comes to nothing.
+    ///
+    /// ```
+    /// use health_core::{Reason, Registry, ServingStatus};
+    ///
+    /// let health = Registry::new();
+    /// let pool = health.signal("greet.GreetService", "postgres")?;
+    /// pool.retire();
+    /// pool.fail(Reason::new("too late"));
+    /// drop(pool);
+    /// assert_eq!(health.check("greet.GreetService"), Some(ServingStatus::Serving));
+    /// # Ok::<(), health_core::ConfigError>(())
+    /// ```
+    pub fn retire(&self) {
         self.registry.remove_condition(self.key);
     }
 }

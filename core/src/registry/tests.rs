@@ -529,6 +529,18 @@ fn a_slow_reader_of_transitions_loses_the_oldest_and_is_told() {
 }
 
 #[test]
+fn feeds_that_were_dropped_are_forgotten_without_a_transition() {
+    let registry = Registry::new();
+    let kept = registry.transitions(NonZeroUsize::MIN);
+    for _ in 0..100 {
+        drop(registry.transitions(NonZeroUsize::MIN));
+    }
+    let open = registry.inner.lock().feeds.open_feeds();
+    assert!(open <= 2, "{open} feeds, of which the last one may wait for the next to come");
+    drop(kept);
+}
+
+#[test]
 fn concurrent_setters_keep_transitions_in_order() {
     let registry = Registry::new();
     let mut feed = registry.transitions(NonZeroUsize::new(100_000).unwrap());
