@@ -88,8 +88,7 @@ impl Peer {
 
     /// Whether the peer's FIN is here, also behind bytes that nobody has read.
     fn is_over(&self) -> bool {
-        let read = self.read.borrow();
-        let ready = read.ready(Interest::READABLE).now_or_never();
+        let ready = self.read.borrow().ready(Interest::READABLE).now_or_never();
         ready.is_some_and(|ready| ready.is_ok_and(|ready| ready.is_read_closed()))
     }
 }
