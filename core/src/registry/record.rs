@@ -2,7 +2,7 @@
 
 use std::{sync::Arc as StdArc, time::Instant};
 
-use super::IndexWriter;
+use super::{IndexWriter, relations::LIVENESS};
 use crate::{
     Finding, Hold, OVERALL, Scope, ServingStatus,
     cell::{Cell, Shown},
@@ -26,8 +26,6 @@ pub(super) struct Record {
     /// The names that follow this one, once for each edge.
     pub(super) followers: Vec<Name>,
     pub(super) nature: Nature,
-    /// Kept for a probe, and unknown to every RPC.
-    pub(super) hidden: bool,
     /// What it stands for while the registry is not shut down, worked out by `settle`.
     pub(super) own: ServingStatus,
     /// Whether nothing that concerns this process alone speaks against it.
@@ -47,10 +45,8 @@ pub(super) enum Nature {
     Service,
     /// Another name of a service: stands for what that stands for.
     AliasOf(Name),
-    /// Made up of others; `latched` unless it must not read NOT_SERVING because of a shutdown.
-    Group {
-        latched: bool,
-    },
+    /// Made up of others, of which this counts.
+    Group(Reading),
 }
 
 /// That a service follows another one.
@@ -82,9 +78,17 @@ pub(super) enum Reading {
     Started,
 }
 
-/// One condition of one service.
+/// What a condition decides over.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(super) enum Post {
+    Service(Name),
+    /// The liveness of the process, which no name of a service reaches.
+    Liveness,
+}
+
+/// One condition.
 pub(super) struct Entry {
-    pub(super) service: Name,
+    pub(super) post: Post,
     pub(super) name: Name,
     pub(super) scope: Scope,
     pub(super) finding: Finding,
@@ -124,7 +128,6 @@ impl Record {
             follows: Vec::new(),
             followers: Vec::new(),
             nature: Nature::Service,
-            hidden: false,
             own,
             alive,
             served,
@@ -135,7 +138,7 @@ impl Record {
     }
 
     pub(super) fn is_registered(&self) -> bool {
-        self.own != ServingStatus::ServiceUnknown && !self.hidden
+        self.own != ServingStatus::ServiceUnknown
     }
 
     /// Whether the application made it something: it is registered, or has a condition or a dependency.
@@ -162,12 +165,16 @@ impl Record {
 
     /// Whether a shutdown makes it NOT_SERVING.
     pub(super) fn is_latched(&self) -> bool {
-        !matches!(self.nature, Nature::Group { latched: false })
+        !matches!(self.nature, Nature::Group(Reading::Alive | Reading::Started))
+    }
+
+    /// Whether it is the liveness of the process, made a service.
+    pub(super) fn is_process_liveness(&self) -> bool {
+        self.nature == Nature::Group(Reading::Alive) && **self.cell.service() == *LIVENESS
     }
 
     pub(super) fn shows(&self, latched: bool) -> ServingStatus {
         match self.own {
-            _ if self.hidden => ServingStatus::ServiceUnknown,
             ServingStatus::ServiceUnknown => ServingStatus::ServiceUnknown,
             _ if latched && self.is_latched() => ServingStatus::NotServing,
             own => own,
@@ -188,6 +195,13 @@ impl Record {
         } else {
             index.remove(&**name);
         }
+    }
+}
+
+impl Entry {
+    /// Whether it fails for what concerns this process alone.
+    pub(super) fn fails_locally(&self) -> bool {
+        self.scope == Scope::Local && self.finding == Finding::Failing
     }
 }
 

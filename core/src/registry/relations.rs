@@ -47,6 +47,9 @@ impl Group {
     /// SERVING while no member is set NOT_SERVING or fails a [local](crate::Scope::Local) condition:
     /// liveness. What is shared, dependencies, holds and a shutdown do not count, as no restart mends
     /// them.
+    ///
+    /// By the name `liveness` it is the liveness of the process, which the conditions that were bound to
+    /// that decide over too; see [`ProbeConfig`](crate::probe::ProbeConfig).
     pub fn alive<S: Into<StdArc<str>>>(members: impl IntoIterator<Item = S>) -> Self {
         Self::of(Reading::Alive, members)
     }
@@ -163,7 +166,7 @@ impl Registry {
             match known.map(|record| &record.nature) {
                 Some(Nature::AliasOf(other)) if *other == service => return Ok(None),
                 Some(Nature::AliasOf(_)) => return Err(ConfigError::taken(alias, "another alias")),
-                Some(Nature::Group { .. }) => return Err(ConfigError::taken(alias, "a group")),
+                Some(Nature::Group(_)) => return Err(ConfigError::taken(alias, "a group")),
                 _ if known.is_some_and(Record::is_anything) || alias == OVERALL => {
                     return Err(ConfigError::taken(alias, "a service"));
                 }
@@ -206,7 +209,7 @@ impl Registry {
             let known = ledger.records.get(name);
             match known.map(|record| &record.nature) {
                 Some(Nature::AliasOf(_)) => return Err(ConfigError::taken(name, "an alias")),
-                Some(Nature::Group { .. }) => {}
+                Some(Nature::Group(_)) => {}
                 _ if known.is_some_and(Record::is_anything) || name == OVERALL => {
                     return Err(ConfigError::taken(name, "a service"));
                 }
@@ -217,8 +220,7 @@ impl Registry {
             ledger.forget_edges(&name, Origin::Group);
             let record = ledger.record(&name, moment.now);
             let cell = record.cell.clone();
-            record.nature = Nature::Group { latched: group.reading == Reading::Serving };
-            record.hidden = false;
+            record.nature = Nature::Group(group.reading);
             record.reported.get_or_insert(ServingStatus::Serving);
             for (other, critical) in members {
                 let edge = Edge { other, reading: group.reading, critical, origin: Origin::Group };
@@ -277,24 +279,6 @@ impl Registry {
 }
 
 impl Ledger {
-    /// The group of a probe, which no RPC knows while nobody has made it a service.
-    pub(super) fn hidden_group(&mut self, name: &str, moment: Moment) -> Result<Name, ConfigError> {
-        let record = self.record(name, moment.now);
-        match record.nature {
-            Nature::AliasOf(_) => return Err(ConfigError::taken(name, "an alias")),
-            Nature::Service if record.is_anything() => {
-                return Err(ConfigError::taken(name, "a service"));
-            }
-            Nature::Service => {
-                record.nature = Nature::Group { latched: false };
-                record.hidden = true;
-                record.reported = Some(ServingStatus::Serving);
-            }
-            Nature::Group { .. } => {}
-        }
-        Ok(StdArc::clone(record.cell.service()))
-    }
-
     /// The members of `follower` as they are really called; all must be registered, none may follow it.
     fn members(
         &self,
@@ -357,7 +341,7 @@ impl Ledger {
         let record = self.records.get(from).filter(|_| is_new);
         let behind = record.and_then(|record| match &record.nature {
             Nature::AliasOf(service) => Some(service),
-            Nature::Service | Nature::Group { .. } => None,
+            Nature::Service | Nature::Group(_) => None,
         });
         let follows = record.map(|record| record.follows.as_slice()).unwrap_or_default();
         let mut follows = follows.iter().map(|edge| &edge.other).chain(behind);
