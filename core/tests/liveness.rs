@@ -4,7 +4,7 @@
 
 use health_core::ServingStatus::{NotServing, Serving};
 use health_core::probe::{Probe, ProbeConfig};
-use health_core::{OVERALL, Reason, Registry, Update};
+use health_core::{Finding, Group, OVERALL, Reason, Registry, ServingStatus, Update};
 
 const LIVENESS: &str = "liveness";
 
@@ -65,4 +65,71 @@ fn a_service_may_be_called_liveness() {
     pump.pass();
     assert!(is_alive(&health));
     assert!(ProbeConfig::new().register(&health).unwrap_err().is_duplicate());
+}
+
+#[test]
+fn nothing_that_no_restart_mends_gets_into_liveness_by_its_name() {
+    let health = registered();
+    health.set("database", NotServing);
+    let serving = |said: &str| {
+        assert!(is_alive(&health), "{said}");
+        assert_eq!(health.check(LIVENESS), Some(Serving), "{said}");
+        assert_eq!(health.why(LIVENESS), None, "{said}");
+    };
+
+    let postgres = health.signal(LIVENESS, "postgres").unwrap();
+    serving("a condition that is pending");
+    postgres.fail(Reason::new("down"));
+    serving("a shared condition that fails");
+    health.depends_on(LIVENESS, "database").unwrap();
+    serving("a dependency");
+    assert_eq!(health.hold(LIVENESS, "maintenance"), Update::Hidden);
+    serving("a hold");
+    health.shutdown();
+    serving("a shutdown");
+    health.resume();
+
+    let disk = health.local_signal(LIVENESS, "disk").unwrap();
+    disk.fail(Reason::new("read-only"));
+    assert_eq!(health.check(LIVENESS), Some(NotServing), "a restart may mend that");
+    assert_eq!(health.why(LIVENESS).as_deref(), Some("disk: read-only"));
+}
+
+#[test]
+fn any_group_that_reads_liveness_is_as_deaf() {
+    let health = Registry::new();
+    health.set("worker", Serving);
+    health.group("alive", Group::alive(["worker"])).unwrap();
+    let postgres = health.signal("alive", "postgres").unwrap();
+    postgres.fail(Reason::new("down"));
+    health.hold("alive", "maintenance");
+    let pump = health.liveness_signal("pump").unwrap();
+    pump.fail(stuck());
+    assert_eq!(health.check("alive"), Some(Serving), "what is bound to the process is not its own");
+
+    let disk = health.local_signal("worker", "disk").unwrap();
+    disk.fail(Reason::new("read-only"));
+    assert_eq!(health.check("alive"), Some(NotServing));
+}
+
+#[test]
+fn the_service_and_the_probe_agree_on_what_is_bound_to_liveness() {
+    let health = registered();
+    let pump = health.liveness_signal("pump").unwrap();
+    let told = |finding, status: ServingStatus| {
+        assert_eq!(health.liveness_conditions()[0].finding, finding);
+        assert_eq!(is_alive(&health), status == Serving, "{finding}");
+        assert_eq!(health.check(LIVENESS), Some(status), "{finding}");
+    };
+    told(Finding::Pending, Serving);
+    pump.pass();
+    told(Finding::Passing, Serving);
+    pump.fail(stuck());
+    told(Finding::Failing, NotServing);
+    pump.pending();
+    told(Finding::Pending, Serving);
+    drop(pump);
+    told(Finding::Failing, NotServing);
+    let shown = health.conditions(LIVENESS);
+    assert_eq!((shown.len(), &*shown[0].name), (1, "pump"), "it shows what decides over it");
 }

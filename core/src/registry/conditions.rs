@@ -208,6 +208,15 @@ impl Ledger {
         self.entries_at(&record.conditions).chain(self.entries_at(process))
     }
 
+    /// Those of them that decide over it.
+    pub(super) fn deciding_entries<'a>(
+        &'a self,
+        record: &'a Record,
+    ) -> impl Iterator<Item = &'a Entry> {
+        let counts = |entry: &&Entry| !record.tells_liveness() || entry.asks_for_restart();
+        self.entries(record).filter(counts)
+    }
+
     fn entries_at<'a>(&'a self, places: &'a [usize]) -> impl Iterator<Item = &'a Entry> {
         places.iter().filter_map(|place| self.conditions.get(*place))
     }

@@ -247,8 +247,8 @@ impl Ledger {
                 served: service.served,
             });
         }
-        let found = self.entries(record).map(|entry| entry.finding);
-        let read = record.follows.iter().filter(|edge| edge.critical);
+        let found = self.deciding_entries(record).map(|entry| entry.finding);
+        let read = record.deciding_edges();
         // A process that drains is alive, whatever its services are.
         let read = read.filter(|edge| !(moment.latched && edge.reading == Reading::Alive));
         let read = read.map(|edge| edge.read(self.records.get(&edge.other)));
@@ -256,12 +256,12 @@ impl Ledger {
         if self.overall_of_all && record.cell.service().is_empty() {
             worst = worst.max(self.tally.worst());
         }
-        let (reported, held) = (record.reported, record.hold.is_some());
+        let (reported, held) = (record.reported, record.is_held());
         let standing = Standing { reported, worst, held, latched: false };
         let own = standing.shown();
         let shown = Standing { latched: moment.latched && record.is_latched(), ..standing }.shown();
         let alive = record.reported != Some(ServingStatus::NotServing)
-            && !self.entries(record).any(Entry::fails_locally);
+            && !self.entries(record).any(Entry::asks_for_restart);
         let registered = own != ServingStatus::ServiceUnknown;
         let served = registered && (record.served || shown == ServingStatus::Serving);
         Stand { own, alive, served }
@@ -327,7 +327,7 @@ impl Ledger {
         if latched && record.is_latched() {
             return Some("shutting down".into());
         }
-        if let Some(hold) = &record.hold {
+        if let Some(hold) = record.hold.as_ref().filter(|_| record.is_held()) {
             return Some(hold.to_string().into());
         }
         let was_set = record.reported == Some(ServingStatus::NotServing);
@@ -336,16 +336,13 @@ impl Ledger {
             ServingStatus::NotServing if !was_set => Finding::Failing,
             _ => return None,
         };
-        let mut conditions = self.entries(record).filter(|entry| entry.finding == worst);
+        let mut conditions = self.deciding_entries(record).filter(|entry| entry.finding == worst);
         if let Some(entry) = conditions.next() {
             let found = entry.reason.as_deref().unwrap_or(entry.finding.as_str());
             return Some(format!("{}: {found}", entry.name).into());
         }
-        let edge = record
-            .follows
-            .iter()
-            .filter(|edge| edge.critical)
-            .find(|edge| edge.read(self.records.get(&edge.other)) == worst);
+        let edge =
+            record.deciding_edges().find(|edge| edge.read(self.records.get(&edge.other)) == worst);
         if let Some(Edge { other, .. }) = edge {
             let status = self.records.get(other).map_or(ServingStatus::ServiceUnknown, |it| it.own);
             return Some(format!("depends on {other:?}, which is {status}").into());

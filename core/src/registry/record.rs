@@ -168,9 +168,25 @@ impl Record {
         !matches!(self.nature, Nature::Group(Reading::Alive | Reading::Started))
     }
 
+    /// Whether a hold makes it NOT_SERVING.
+    pub(super) fn is_held(&self) -> bool {
+        self.hold.is_some() && !self.tells_liveness()
+    }
+
+    /// Whether it says of what a restart is to mend, and so only what a restart may mend counts.
+    pub(super) fn tells_liveness(&self) -> bool {
+        self.nature == Nature::Group(Reading::Alive)
+    }
+
     /// Whether it is the liveness of the process, made a service.
     pub(super) fn is_process_liveness(&self) -> bool {
-        self.nature == Nature::Group(Reading::Alive) && **self.cell.service() == *LIVENESS
+        self.tells_liveness() && **self.cell.service() == *LIVENESS
+    }
+
+    /// Of what it follows, what decides over it.
+    pub(super) fn deciding_edges(&self) -> impl Iterator<Item = &Edge> {
+        let counts = |edge: &&Edge| !self.tells_liveness() || edge.reading == Reading::Alive;
+        self.follows.iter().filter(|edge| edge.critical).filter(counts)
     }
 
     pub(super) fn shows(&self, latched: bool) -> ServingStatus {
@@ -199,9 +215,10 @@ impl Record {
 }
 
 impl Entry {
-    /// Whether it fails for what concerns this process alone.
-    pub(super) fn fails_locally(&self) -> bool {
-        self.scope == Scope::Local && self.finding == Finding::Failing
+    /// Whether it fails, and that is one more reason to restart the process.
+    pub(super) fn asks_for_restart(&self) -> bool {
+        let may_mend = self.scope == Scope::Local || self.post == Post::Liveness;
+        may_mend && self.finding == Finding::Failing
     }
 }
 

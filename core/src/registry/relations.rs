@@ -46,7 +46,7 @@ impl Group {
 
     /// SERVING while no member is set NOT_SERVING or fails a [local](crate::Scope::Local) condition:
     /// liveness. What is shared, dependencies, holds and a shutdown do not count, as no restart mends
-    /// them.
+    /// them: neither those of a member nor those of the group itself.
     ///
     /// By the name `liveness` it is the liveness of the process, which the conditions that were bound to
     /// that decide over too; see [`ProbeConfig`](crate::probe::ProbeConfig).
