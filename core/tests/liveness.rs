@@ -50,6 +50,24 @@ fn what_becomes_of_the_name_is_nothing_to_the_process() {
 }
 
 #[test]
+fn the_probes_can_be_registered_again() {
+    let health = registered();
+    let pump = health.liveness_signal("pump").unwrap();
+    let db = health.signal(LIVENESS, "db").unwrap();
+    health.replace([(OVERALL, Serving)]);
+    assert_eq!(health.check(LIVENESS), None);
+    pump.fail(stuck());
+    assert_eq!(health.check(LIVENESS), None);
+
+    ProbeConfig::new().register(&health).unwrap();
+    assert_eq!(health.check(LIVENESS), Some(NotServing));
+    assert_eq!(health.why(LIVENESS).as_deref(), Some("pump: stuck"));
+    pump.retire();
+    assert_eq!(health.check(LIVENESS), Some(Serving));
+    db.retire();
+}
+
+#[test]
 fn a_service_may_be_called_liveness() {
     let health = Registry::new();
     let pump = health.liveness_signal("pump").unwrap();

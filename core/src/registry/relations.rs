@@ -186,7 +186,8 @@ impl Registry {
         })
     }
 
-    /// Registers `name` as made up of others. A group of that name is replaced.
+    /// Registers `name` as made up of others. A group of that name is replaced; conditions and
+    /// dependencies that the name has decide too.
     ///
     /// ```
     /// use health_core::{Group, Registry, ServingStatus::*};
@@ -210,7 +211,7 @@ impl Registry {
             match known.map(|record| &record.nature) {
                 Some(Nature::AliasOf(_)) => return Err(ConfigError::taken(name, "an alias")),
                 Some(Nature::Group(_)) => {}
-                _ if known.is_some_and(Record::is_anything) || name == OVERALL => {
+                _ if known.is_some_and(Record::is_registered) || name == OVERALL => {
                     return Err(ConfigError::taken(name, "a service"));
                 }
                 _ => {}
