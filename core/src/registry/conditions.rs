@@ -7,9 +7,9 @@ use std::{
 
 use super::{
     Registry,
+    groups::LIVENESS,
     ledger::{Ledger, Moment},
     record::{Entry, Post, Record},
-    relations::LIVENESS,
 };
 use crate::{ConfigError, Finding, Scope, ServingStatus, transition::Cause};
 

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc as StdArc, time::Instant};
 
-use super::{IndexWriter, relations::LIVENESS};
+use super::{IndexWriter, groups::LIVENESS};
 use crate::{
     Finding, Hold, OVERALL, Scope, ServingStatus,
     cell::{Cell, Shown},
