@@ -151,3 +151,40 @@ fn the_service_and_the_probe_agree_on_what_is_bound_to_liveness() {
     let shown = health.conditions(LIVENESS);
     assert_eq!((shown.len(), &*shown[0].name), (1, "pump"), "it shows what decides over it");
 }
+
+#[test]
+fn the_probes_are_registered_all_or_none() {
+    let health = Registry::new();
+    let before = health.history().len();
+    let typo = ProbeConfig::new().readiness(["typo"]);
+    assert!(typo.register(&health).is_err());
+    for name in [LIVENESS, "readiness", "startup"] {
+        assert_eq!(health.check(name), None, "{name}");
+    }
+    assert_eq!(health.history().len(), before, "no reader saw half of it");
+
+    // What they were before stays, and so does what else has their names.
+    health.set("worker", NotServing);
+    ProbeConfig::new().liveness(["worker"]).register(&health).unwrap();
+    assert_eq!(health.check(LIVENESS), Some(NotServing));
+    health.remove("startup");
+    health.set("startup", NotServing);
+    assert!(ProbeConfig::new().register(&health).unwrap_err().is_duplicate());
+    assert_eq!(health.check(LIVENESS), Some(NotServing), "it has its member still");
+    assert_eq!(health.check("startup"), Some(NotServing));
+    health.set("worker", Serving);
+    assert_eq!(health.check(LIVENESS), Some(Serving));
+    health.set(OVERALL, NotServing);
+    assert_eq!(health.check("readiness"), Some(NotServing), "and this one too");
+}
+
+#[test]
+fn a_probe_may_be_made_up_of_one_before_it() {
+    let health = Registry::new();
+    let probes = ProbeConfig::new().readiness([OVERALL, LIVENESS]).startup(["readiness"]);
+    probes.register(&health).unwrap();
+    assert_eq!(health.check("startup"), Some(Serving));
+    let circle = ProbeConfig::new().liveness(["startup"]);
+    assert!(circle.register(&health).unwrap_err().is_cycle());
+    assert_eq!(health.check("startup"), Some(Serving));
+}

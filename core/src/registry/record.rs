@@ -138,7 +138,8 @@ impl Record {
     }
 
     pub(super) fn is_registered(&self) -> bool {
-        self.own != ServingStatus::ServiceUnknown
+        // By what was said and not by `own`, so that an edit sees what it registered itself.
+        self.reported.is_some() || matches!(self.nature, Nature::AliasOf(_))
     }
 
     /// Whether the application made it something: it is registered, or has a condition or a dependency.
