@@ -110,13 +110,15 @@ impl ProbeConfig {
     ///
     /// # Errors
     ///
-    /// If a service named is not registered, or one of the three names is that of a service.
+    /// If a service named is not registered, or one of the three names is that of a service. Nothing is
+    /// registered or replaced then.
     pub fn register(&self, registry: &Registry) -> Result<(), ConfigError> {
-        registry.group(LIVENESS, Group::alive(self.liveness.clone()))?;
         let readiness = Group::serving(self.readiness.clone()).optional(self.optional.clone());
-        registry.group("readiness", readiness)?;
-        registry.group("startup", Group::started(self.startup.clone()))?;
-        Ok(())
+        registry.groups([
+            (LIVENESS, Group::alive(self.liveness.clone())),
+            ("readiness", readiness),
+            ("startup", Group::started(self.startup.clone())),
+        ])
     }
 
     /// Answers `probe` from what `registry` shows now.

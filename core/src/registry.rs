@@ -3,6 +3,7 @@
 mod age;
 mod builder;
 mod conditions;
+mod groups;
 mod holds;
 mod ledger;
 mod record;
@@ -23,10 +24,11 @@ use std::{
 pub use builder::RegistryBuilder;
 pub(crate) use conditions::ConditionKey;
 pub use conditions::ConditionState;
+pub use groups::Group;
+pub(crate) use groups::LIVENESS;
 use ledger::{Changed, Ledger, Moment};
 use record::{Name, Record};
-pub(crate) use relations::LIVENESS;
-pub use relations::{Group, Overall};
+pub use relations::Overall;
 pub use services::ServiceState;
 pub use signal::{Heartbeat, Signal};
 

@@ -222,6 +222,28 @@ fn critical_members_decide_over_a_group_and_optional_ones_do_not() {
 }
 
 #[test]
+fn a_group_that_was_removed_may_come_back_with_its_conditions_and_dependencies() {
+    let health = Registry::new();
+    health.set("a", Serving);
+    health.set("b", Serving);
+    health.group("group", Group::serving(["a"])).unwrap();
+    let pool = health.signal("group", "pool").unwrap();
+    health.depends_on("group", "b").unwrap();
+    health.remove("group");
+    assert!(health.alias("group", "a").unwrap_err().is_duplicate(), "an alias has none of its own");
+
+    assert_eq!(health.group("group", Group::serving(["a"])), Ok(Update::Changed));
+    assert_eq!(health.check("group"), Some(Unknown), "the pool is pending");
+    pool.pass();
+    assert_eq!(health.check("group"), Some(Serving));
+    health.set("b", NotServing);
+    assert_eq!(health.check("group"), Some(NotServing));
+    health.independent_of("group", "b");
+    health.set("a", NotServing);
+    assert_eq!(health.check("group"), Some(NotServing));
+}
+
+#[test]
 fn the_overall_status_is_the_worst_of_all_or_of_some() {
     let health = Registry::new();
     health.set("a", Serving);
@@ -268,7 +290,7 @@ fn the_names_of_the_probes_are_services_once_they_are_registered() {
 
     let probes = ProbeConfig::new().liveness(["worker"]).startup(["worker"]);
     probes.register(&health).unwrap();
-    assert_eq!(health.check("liveness"), Some(Unknown), "the loop is pending");
+    assert_eq!(health.check("liveness"), Some(Serving), "pending is no reason for a restart");
     alive.pass();
     assert_eq!(health.check("liveness"), Some(Serving));
     assert_eq!(health.check("startup"), Some(Serving));

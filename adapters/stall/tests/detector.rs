@@ -67,7 +67,7 @@ fn a_start_that_fails_leaves_nothing_behind() {
     assert!(error.is_duplicate());
     assert!(error.source().unwrap().to_string().contains("\"executor second\""));
     assert_eq!(health.check(GREET), None);
-    assert_eq!(health.conditions("liveness"), []);
+    assert_eq!(health.liveness_conditions(), []);
     assert_eq!(health.conditions("inventory").len(), 1);
 }
 
@@ -212,8 +212,8 @@ fn dropping_it_takes_its_conditions_away() {
         .unwrap();
     let mut watch = health.watch(GREET).unwrap();
     until(&mut watch, NotServing);
-    assert_eq!(health.conditions("liveness")[0].finding, Finding::Failing);
+    assert_eq!(health.liveness_conditions()[0].finding, Finding::Failing);
     drop(detector);
     assert_eq!(health.check(GREET), Some(Serving));
-    assert_eq!(health.conditions("liveness"), []);
+    assert_eq!(health.liveness_conditions(), []);
 }

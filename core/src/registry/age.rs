@@ -149,8 +149,8 @@ impl Ledger {
         entry.reason = Some(format!("stale: nothing heard for {}", Elapsed(silent)).into());
         if entry.finding != Finding::Failing {
             entry.finding = Finding::Failing;
-            let service = StdArc::clone(&entry.service);
-            self.mark(&service, Cause::Stale);
+            let post = entry.post.clone();
+            self.mark_post(&post, Cause::Stale);
         }
     }
 

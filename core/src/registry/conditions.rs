@@ -7,9 +7,9 @@ use std::{
 
 use super::{
     Registry,
+    groups::LIVENESS,
     ledger::{Ledger, Moment},
-    record::{Entry, Name, Nature},
-    relations::LIVENESS,
+    record::{Entry, Post, Record},
 };
 use crate::{ConfigError, Finding, Scope, ServingStatus, transition::Cause};
 
@@ -47,19 +47,16 @@ impl Registry {
         let Some(record) = ledger.records.get(ledger.stands_for(service)) else {
             return Vec::new();
         };
-        let entries = record.conditions.iter().filter_map(|at| ledger.conditions.get(*at));
-        entries.map(|entry| entry.state(now)).collect()
+        ledger.entries(record).map(|entry| entry.state(now)).collect()
     }
 
     /// The conditions of the process's liveness, in the order in which they were added.
     #[must_use]
     pub fn liveness_conditions(&self) -> Vec<ConditionState> {
-        let is_group = {
-            let ledger = self.inner.lock();
-            let liveness = ledger.records.get(LIVENESS);
-            liveness.is_some_and(|record| matches!(record.nature, Nature::Group { .. }))
-        };
-        if is_group { self.conditions(LIVENESS) } else { Vec::new() }
+        self.inner.let_go();
+        let now = self.inner.now();
+        let ledger = self.inner.lock();
+        ledger.entries_at(&ledger.liveness).map(|entry| entry.state(now)).collect()
     }
 
     /// Whether nothing that concerns this process alone speaks against `service`: it is not set
@@ -81,10 +78,10 @@ impl Registry {
     ) -> Result<ConditionKey, ConfigError> {
         self.change(|ledger, moment| {
             let service = ledger.resolve(service);
-            let key = ledger.add_condition(&service, name, scope, moment)?;
+            let post = Post::Service(StdArc::clone(&service));
+            let key = ledger.add_condition(&post, name, scope, moment)?;
             let record = ledger.record(&service, moment.now);
             record.reported.get_or_insert(ServingStatus::Serving);
-            ledger.mark(&service, Cause::Condition);
             Ok(key)
         })
         .0
@@ -96,13 +93,7 @@ impl Registry {
         name: &StdArc<str>,
         scope: Scope,
     ) -> Result<ConditionKey, ConfigError> {
-        self.change(|ledger, moment| {
-            let group = ledger.hidden_group(LIVENESS, moment)?;
-            let key = ledger.add_condition(&group, name, scope, moment)?;
-            ledger.mark(&group, Cause::Condition);
-            Ok(key)
-        })
-        .0
+        self.change(|ledger, moment| ledger.add_condition(&Post::Liveness, name, scope, moment)).0
     }
 
     /// What a condition found just now, believed until `expires`.
@@ -122,10 +113,10 @@ impl Registry {
         self.change(|ledger, _| {
             if ledger.entry(key).is_some() {
                 let entry = ledger.conditions.remove(key.place);
-                if let Some(record) = ledger.records.get_mut(&entry.service) {
-                    record.conditions.retain(|place| *place != key.place);
+                if let Some(places) = ledger.places(&entry.post) {
+                    places.retain(|place| *place != key.place);
                 }
-                ledger.mark(&entry.service, Cause::Condition);
+                ledger.mark_post(&entry.post, Cause::Condition);
             }
         });
     }
@@ -162,36 +153,40 @@ impl Ledger {
         let changed = std::mem::replace(&mut entry.finding, finding) != finding;
         let replaced = std::mem::replace(&mut entry.reason, reason);
         entry.at = moment.now;
-        let service = changed.then(|| StdArc::clone(&entry.service));
+        let post = changed.then(|| entry.post.clone());
         self.expire_at(key.place, expires);
-        if let Some(service) = service {
-            self.mark(&service, Cause::Condition);
+        if let Some(post) = post {
+            self.mark_post(&post, Cause::Condition);
         }
         replaced
     }
 
     fn add_condition(
         &mut self,
-        service: &Name,
+        post: &Post,
         name: &StdArc<str>,
         scope: Scope,
         moment: Moment,
     ) -> Result<ConditionKey, ConfigError> {
-        let known = self.record(service, moment.now).conditions.clone();
+        if let Post::Service(service) = post {
+            self.record(service, moment.now);
+        }
+        self.mark_post(post, Cause::Condition);
+        let known = self.places(post).cloned().unwrap_or_default();
         let same =
             |place: &usize| self.conditions.get(*place).is_some_and(|entry| entry.name == *name);
         if let Some(place) = known.into_iter().find(same) {
             let is_abandoned = self.conditions.get(place).is_some_and(|entry| entry.is_abandoned);
             if !is_abandoned {
-                return Err(ConfigError::duplicate(service, name));
+                return Err(ConfigError::duplicate(post.name(), name));
             }
             self.conditions.remove(place);
-            self.record(service, moment.now).conditions.retain(|other| *other != place);
+            self.places(post).into_iter().for_each(|places| places.retain(|it| *it != place));
         }
         self.generation += 1;
         let generation = self.generation;
         let place = self.conditions.insert(Entry {
-            service: StdArc::clone(service),
+            post: post.clone(),
             name: StdArc::clone(name),
             scope,
             finding: Finding::Pending,
@@ -202,8 +197,54 @@ impl Ledger {
             is_abandoned: false,
             generation,
         });
-        self.record(service, moment.now).conditions.push(place);
+        self.places(post).into_iter().for_each(|places| places.push(place));
         Ok(ConditionKey { place, generation })
+    }
+
+    /// The conditions of `record`, in the order in which they were added; the process's liveness, where it
+    /// is a service, has those of the process besides.
+    pub(super) fn entries<'a>(&'a self, record: &'a Record) -> impl Iterator<Item = &'a Entry> {
+        let process = if record.is_process_liveness() { self.liveness.as_slice() } else { &[] };
+        self.entries_at(&record.conditions).chain(self.entries_at(process))
+    }
+
+    /// Those of them that decide over it.
+    pub(super) fn deciding_entries<'a>(
+        &'a self,
+        record: &'a Record,
+    ) -> impl Iterator<Item = &'a Entry> {
+        let counts = |entry: &&Entry| !record.tells_liveness() || entry.asks_for_restart();
+        self.entries(record).filter(counts)
+    }
+
+    fn entries_at<'a>(&'a self, places: &'a [usize]) -> impl Iterator<Item = &'a Entry> {
+        places.iter().filter_map(|place| self.conditions.get(*place))
+    }
+
+    /// Where the conditions of `post` are noted.
+    fn places(&mut self, post: &Post) -> Option<&mut Vec<usize>> {
+        match post {
+            Post::Service(service) => Some(&mut self.records.get_mut(service)?.conditions),
+            Post::Liveness => Some(&mut self.liveness),
+        }
+    }
+
+    /// Has `settle` look at what a condition of `post` decides over.
+    pub(super) fn mark_post(&mut self, post: &Post, cause: Cause) {
+        // A service that happens to be called so has its own conditions only, and stays as it is.
+        if let Some((name, _)) = self.records.get_key_value(post.name()) {
+            let name = StdArc::clone(name);
+            self.mark(&name, cause);
+        }
+    }
+}
+
+impl Post {
+    fn name(&self) -> &str {
+        match self {
+            Self::Service(service) => service,
+            Self::Liveness => LIVENESS,
+        }
     }
 }
 

@@ -14,7 +14,7 @@ use super::{
     tally::Tally,
 };
 use crate::{
-    Finding, OVERALL, Scope, ServingStatus, Transition,
+    Finding, OVERALL, ServingStatus, Transition,
     cell::Cell,
     status::Standing,
     sync::Arc,
@@ -25,6 +25,8 @@ pub(super) struct Ledger {
     /// Every name of which something was said, or that is watched. A name that is neither has no record.
     pub(super) records: HashMap<Name, Record>,
     pub(super) conditions: Slab<Entry>,
+    /// Places in `conditions` of those of the process's liveness.
+    pub(super) liveness: Vec<usize>,
     pub(super) deadlines: Deadlines,
     /// What the services stand for, counted.
     pub(super) tally: Tally,
@@ -87,6 +89,7 @@ impl Ledger {
         Self {
             records: HashMap::new(),
             conditions: Slab::new(),
+            liveness: Vec::new(),
             deadlines: Deadlines::default(),
             tally: Tally::default(),
             overall_of_all: false,
@@ -137,7 +140,7 @@ impl Ledger {
         self.marked.push((StdArc::clone(&name), cause));
         match mem::replace(&mut record.nature, Nature::Service) {
             Nature::AliasOf(service) => self.unfollow(&service, &name),
-            Nature::Group { .. } => self.forget_edges(&name, Origin::Group),
+            Nature::Group(_) => self.forget_edges(&name, Origin::Group),
             Nature::Service => {}
         }
         let followers = self.records.get(&name).map(|record| record.followers.clone());
@@ -250,9 +253,8 @@ impl Ledger {
                 served: service.served,
             });
         }
-        let entries = || record.conditions.iter().filter_map(|at| self.conditions.get(*at));
-        let found = entries().map(|entry| entry.finding);
-        let read = record.follows.iter().filter(|edge| edge.critical);
+        let found = self.deciding_entries(record).map(|entry| entry.finding);
+        let read = record.deciding_edges();
         // A process that drains is alive, whatever its services are.
         let read = read.filter(|edge| !(moment.latched && edge.reading == Reading::Alive));
         let read = read.map(|edge| edge.read(self.records.get(&edge.other)));
@@ -260,13 +262,12 @@ impl Ledger {
         if self.overall_of_all && record.cell.service().is_empty() {
             worst = worst.max(self.tally.worst());
         }
-        let held = record.hold.is_some();
-        let standing = Standing { reported: record.reported, worst, held, latched: false };
+        let (reported, held) = (record.reported, record.is_held());
+        let standing = Standing { reported, worst, held, latched: false };
         let own = standing.shown();
         let shown = Standing { latched: moment.latched && record.is_latched(), ..standing }.shown();
-        let local =
-            |entry: &Entry| entry.scope == Scope::Local && entry.finding == Finding::Failing;
-        let alive = record.reported != Some(ServingStatus::NotServing) && !entries().any(local);
+        let alive = record.reported != Some(ServingStatus::NotServing)
+            && !self.entries(record).any(Entry::asks_for_restart);
         let registered = own != ServingStatus::ServiceUnknown;
         let served = registered && (record.served || shown == ServingStatus::Serving);
         Stand { own, alive, served }
@@ -332,7 +333,7 @@ impl Ledger {
         if latched && record.is_latched() {
             return Some("shutting down".into());
         }
-        if let Some(hold) = &record.hold {
+        if let Some(hold) = record.hold.as_ref().filter(|_| record.is_held()) {
             return Some(hold.to_string().into());
         }
         let was_set = record.reported == Some(ServingStatus::NotServing);
@@ -341,14 +342,13 @@ impl Ledger {
             ServingStatus::NotServing if !was_set => Finding::Failing,
             _ => return None,
         };
-        let entries = record.conditions.iter().filter_map(|at| self.conditions.get(*at));
-        let mut conditions = entries.filter(|entry| entry.finding == worst);
+        let mut conditions = self.deciding_entries(record).filter(|entry| entry.finding == worst);
         if let Some(entry) = conditions.next() {
             let found = entry.reason.as_deref().unwrap_or(entry.finding.as_str());
             return Some(format!("{}: {found}", entry.name).into());
         }
-        let mut edges = record.follows.iter().filter(|edge| edge.critical);
-        let edge = edges.find(|edge| edge.read(self.records.get(&edge.other)) == worst);
+        let edge =
+            record.deciding_edges().find(|edge| edge.read(self.records.get(&edge.other)) == worst);
         if let Some(Edge { other, .. }) = edge {
             let status = self.records.get(other).map_or(ServingStatus::ServiceUnknown, |it| it.own);
             return Some(format!("depends on {other:?}, which is {status}").into());

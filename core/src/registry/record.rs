@@ -2,7 +2,7 @@
 
 use std::{sync::Arc as StdArc, time::Instant};
 
-use super::IndexWriter;
+use super::{IndexWriter, groups::LIVENESS};
 use crate::{
     Finding, Hold, OVERALL, Scope, ServingStatus,
     cell::{Cell, Shown},
@@ -26,8 +26,6 @@ pub(super) struct Record {
     /// The names that follow this one, once for each edge.
     pub(super) followers: Vec<Name>,
     pub(super) nature: Nature,
-    /// Kept for a probe, and unknown to every RPC.
-    pub(super) hidden: bool,
     /// What it stands for while the registry is not shut down, worked out by `settle`.
     pub(super) own: ServingStatus,
     /// Whether nothing that concerns this process alone speaks against it.
@@ -47,10 +45,8 @@ pub(super) enum Nature {
     Service,
     /// Another name of a service: stands for what that stands for.
     AliasOf(Name),
-    /// Made up of others; `latched` unless it must not read NOT_SERVING because of a shutdown.
-    Group {
-        latched: bool,
-    },
+    /// Made up of others, of which this counts.
+    Group(Reading),
 }
 
 /// That a service follows another one.
@@ -82,9 +78,17 @@ pub(super) enum Reading {
     Started,
 }
 
-/// One condition of one service.
+/// What a condition decides over.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(super) enum Post {
+    Service(Name),
+    /// The liveness of the process, which no name of a service reaches.
+    Liveness,
+}
+
+/// One condition.
 pub(super) struct Entry {
-    pub(super) service: Name,
+    pub(super) post: Post,
     pub(super) name: Name,
     pub(super) scope: Scope,
     pub(super) finding: Finding,
@@ -124,7 +128,6 @@ impl Record {
             follows: Vec::new(),
             followers: Vec::new(),
             nature: Nature::Service,
-            hidden: false,
             own,
             alive,
             served,
@@ -135,7 +138,8 @@ impl Record {
     }
 
     pub(super) fn is_registered(&self) -> bool {
-        self.own != ServingStatus::ServiceUnknown && !self.hidden
+        // By what was said and not by `own`, so that an edit sees what it registered itself.
+        self.reported.is_some() || matches!(self.nature, Nature::AliasOf(_))
     }
 
     /// Whether the application made it something: it is registered, or has a condition or a dependency.
@@ -162,12 +166,32 @@ impl Record {
 
     /// Whether a shutdown makes it NOT_SERVING.
     pub(super) fn is_latched(&self) -> bool {
-        !matches!(self.nature, Nature::Group { latched: false })
+        !matches!(self.nature, Nature::Group(Reading::Alive | Reading::Started))
+    }
+
+    /// Whether a hold makes it NOT_SERVING.
+    pub(super) fn is_held(&self) -> bool {
+        self.hold.is_some() && !self.tells_liveness()
+    }
+
+    /// Whether it says of what a restart is to mend, and so only what a restart may mend counts.
+    pub(super) fn tells_liveness(&self) -> bool {
+        self.nature == Nature::Group(Reading::Alive)
+    }
+
+    /// Whether it is the liveness of the process, made a service.
+    pub(super) fn is_process_liveness(&self) -> bool {
+        self.tells_liveness() && **self.cell.service() == *LIVENESS
+    }
+
+    /// Of what it follows, what decides over it.
+    pub(super) fn deciding_edges(&self) -> impl Iterator<Item = &Edge> {
+        let counts = |edge: &&Edge| !self.tells_liveness() || edge.reading == Reading::Alive;
+        self.follows.iter().filter(|edge| edge.critical).filter(counts)
     }
 
     pub(super) fn shows(&self, latched: bool) -> ServingStatus {
         match self.own {
-            _ if self.hidden => ServingStatus::ServiceUnknown,
             ServingStatus::ServiceUnknown => ServingStatus::ServiceUnknown,
             _ if latched && self.is_latched() => ServingStatus::NotServing,
             own => own,
@@ -188,6 +212,14 @@ impl Record {
         } else {
             index.remove(&**name);
         }
+    }
+}
+
+impl Entry {
+    /// Whether it fails, and that is one more reason to restart the process.
+    pub(super) fn asks_for_restart(&self) -> bool {
+        let may_mend = self.scope == Scope::Local || self.post == Post::Liveness;
+        may_mend && self.finding == Finding::Failing
     }
 }
 

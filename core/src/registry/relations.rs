@@ -1,4 +1,4 @@
-//! Services that follow others: dependencies, aliases, groups, and the server as a whole.
+//! Services that follow others: dependencies, aliases, and the server as a whole.
 
 use std::{collections::HashSet, sync::Arc as StdArc};
 
@@ -25,46 +25,6 @@ impl Overall {
     /// The worst of `services`.
     pub fn of<S: Into<StdArc<str>>>(services: impl IntoIterator<Item = S>) -> Self {
         Self::Of(services.into_iter().map(Into::into).collect())
-    }
-}
-
-/// A name that is made up of services: one that Check and Watch can be asked for, such as `readiness`.
-///
-/// Critical members decide, the worst of them; optional ones are shown to operators and decide nothing.
-#[derive(Clone, Debug)]
-#[must_use = "a group does nothing until it is given to Registry::group"]
-pub struct Group {
-    reading: Reading,
-    members: Vec<(StdArc<str>, bool)>,
-}
-
-impl Group {
-    /// SERVING while every member is: readiness.
-    pub fn serving<S: Into<StdArc<str>>>(members: impl IntoIterator<Item = S>) -> Self {
-        Self::of(Reading::Serving, members)
-    }
-
-    /// SERVING while no member is set NOT_SERVING or fails a [local](crate::Scope::Local) condition:
-    /// liveness. What is shared, dependencies, holds and a shutdown do not count, as no restart mends
-    /// them.
-    pub fn alive<S: Into<StdArc<str>>>(members: impl IntoIterator<Item = S>) -> Self {
-        Self::of(Reading::Alive, members)
-    }
-
-    /// SERVING once every member has been: startup.
-    pub fn started<S: Into<StdArc<str>>>(members: impl IntoIterator<Item = S>) -> Self {
-        Self::of(Reading::Started, members)
-    }
-
-    /// Adds members that decide nothing.
-    pub fn optional<S: Into<StdArc<str>>>(mut self, members: impl IntoIterator<Item = S>) -> Self {
-        self.members.extend(members.into_iter().map(|member| (member.into(), false)));
-        self
-    }
-
-    fn of<S: Into<StdArc<str>>>(reading: Reading, members: impl IntoIterator<Item = S>) -> Self {
-        let members = members.into_iter().map(|member| (member.into(), true)).collect();
-        Self { reading, members }
     }
 }
 
@@ -163,7 +123,7 @@ impl Registry {
             match known.map(|record| &record.nature) {
                 Some(Nature::AliasOf(other)) if *other == service => return Ok(None),
                 Some(Nature::AliasOf(_)) => return Err(ConfigError::taken(alias, "another alias")),
-                Some(Nature::Group { .. }) => return Err(ConfigError::taken(alias, "a group")),
+                Some(Nature::Group(_)) => return Err(ConfigError::taken(alias, "a group")),
                 _ if known.is_some_and(Record::is_anything) || alias == OVERALL => {
                     return Err(ConfigError::taken(alias, "a service"));
                 }
@@ -179,52 +139,6 @@ impl Registry {
                 return Err(cycle);
             }
             ledger.record(&service, moment.now).followers.push(name);
-            Ok(Some(cell))
-        })
-    }
-
-    /// Registers `name` as made up of others. A group of that name is replaced.
-    ///
-    /// ```
-    /// use health_core::{Group, Registry, ServingStatus::*};
-    ///
-    /// let health = Registry::new();
-    /// health.set("greet.GreetService", Serving);
-    /// health.set("recommendations", NotServing);
-    /// health.group("readiness", Group::serving(["greet.GreetService"]).optional(["recommendations"]))?;
-    /// assert_eq!(health.check("readiness"), Some(Serving));
-    /// # Ok::<(), health_core::ConfigError>(())
-    /// ```
-    ///
-    /// # Errors
-    ///
-    /// - if a member is not registered, or depends on the group;
-    /// - if `name` is a service or an alias, or [`OVERALL`], for which there is
-    ///   [`overall`](Self::overall).
-    pub fn group(&self, name: &str, group: Group) -> Result<Update, ConfigError> {
-        self.try_update(|ledger, moment| {
-            let known = ledger.records.get(name);
-            match known.map(|record| &record.nature) {
-                Some(Nature::AliasOf(_)) => return Err(ConfigError::taken(name, "an alias")),
-                Some(Nature::Group { .. }) => {}
-                _ if known.is_some_and(Record::is_anything) || name == OVERALL => {
-                    return Err(ConfigError::taken(name, "a service"));
-                }
-                _ => {}
-            }
-            let name = ledger.resolve(name);
-            let members = ledger.members("group", &name, group.members)?;
-            ledger.forget_edges(&name, Origin::Group);
-            let record = ledger.record(&name, moment.now);
-            let cell = record.cell.clone();
-            record.nature = Nature::Group { latched: group.reading == Reading::Serving };
-            record.hidden = false;
-            record.reported.get_or_insert(ServingStatus::Serving);
-            for (other, critical) in members {
-                let edge = Edge { other, reading: group.reading, critical, origin: Origin::Group };
-                ledger.follow(&name, edge, moment);
-            }
-            ledger.mark(&name, Cause::Grouped);
             Ok(Some(cell))
         })
     }
@@ -277,26 +191,8 @@ impl Registry {
 }
 
 impl Ledger {
-    /// The group of a probe, which no RPC knows while nobody has made it a service.
-    pub(super) fn hidden_group(&mut self, name: &str, moment: Moment) -> Result<Name, ConfigError> {
-        let record = self.record(name, moment.now);
-        match record.nature {
-            Nature::AliasOf(_) => return Err(ConfigError::taken(name, "an alias")),
-            Nature::Service if record.is_anything() => {
-                return Err(ConfigError::taken(name, "a service"));
-            }
-            Nature::Service => {
-                record.nature = Nature::Group { latched: false };
-                record.hidden = true;
-                record.reported = Some(ServingStatus::Serving);
-            }
-            Nature::Group { .. } => {}
-        }
-        Ok(StdArc::clone(record.cell.service()))
-    }
-
     /// The members of `follower` as they are really called; all must be registered, none may follow it.
-    fn members(
+    pub(super) fn members(
         &self,
         field: &'static str,
         follower: &Name,
@@ -314,7 +210,7 @@ impl Ledger {
         Ok(known)
     }
 
-    fn follow(&mut self, follower: &Name, edge: Edge, moment: Moment) {
+    pub(super) fn follow(&mut self, follower: &Name, edge: Edge, moment: Moment) {
         let other = StdArc::clone(&edge.other);
         self.record(&other, moment.now).followers.push(StdArc::clone(follower));
         self.record(follower, moment.now).follows.push(edge);
@@ -357,7 +253,7 @@ impl Ledger {
         let record = self.records.get(from).filter(|_| is_new);
         let behind = record.and_then(|record| match &record.nature {
             Nature::AliasOf(service) => Some(service),
-            Nature::Service | Nature::Group { .. } => None,
+            Nature::Service | Nature::Group(_) => None,
         });
         let follows = record.map(|record| record.follows.as_slice()).unwrap_or_default();
         let mut follows = follows.iter().map(|edge| &edge.other).chain(behind);
@@ -386,6 +282,3 @@ impl Edge {
         self.origin == Origin::Dependency && *self.other == *other
     }
 }
-
-/// The service name of the process's liveness, where that is one: kubernetes/website#39919.
-pub(crate) const LIVENESS: &str = "liveness";

@@ -70,14 +70,13 @@ impl Registry {
 impl Ledger {
     fn state(&self, name: &Name, record: &Record, latched: bool, now: Instant) -> ServiceState {
         let told = self.records.get(self.stands_for(name)).unwrap_or(record);
-        let entries = told.conditions.iter().filter_map(|at| self.conditions.get(*at));
         ServiceState {
             name: StdArc::clone(name),
             status: record.cell.shown().status(),
             why: self.why(name, latched),
             age: now.saturating_duration_since(record.since),
             hold: told.hold.clone(),
-            conditions: entries.map(|entry| entry.state(now)).collect(),
+            conditions: self.entries(told).map(|entry| entry.state(now)).collect(),
         }
     }
 }

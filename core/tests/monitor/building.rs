@@ -33,7 +33,7 @@ fn liveness_follows_local_conditions() {
     let monitor = world.builder().liveness(script.local(), strict()).build().unwrap();
     let handle = monitor.handle();
     let _runner = world.start(monitor);
-    let conditions = world.registry.conditions("liveness");
+    let conditions = world.registry.liveness_conditions();
     assert_eq!(conditions.len(), 1);
     assert_eq!(conditions[0].reason.as_deref(), Some("stuck"));
     assert_eq!(world.registry.check(SVC), None);
@@ -48,7 +48,7 @@ fn a_shared_condition_gets_into_liveness_by_its_loud_name_only() {
     let builder = world.builder();
     let monitor =
         builder.liveness_shared_may_restart_the_fleet(postgres, strict()).build().unwrap();
-    assert_eq!(world.registry.conditions("liveness")[0].scope, health_core::Scope::Shared);
+    assert_eq!(world.registry.liveness_conditions()[0].scope, health_core::Scope::Shared);
     drop(monitor);
 }
 
