@@ -396,6 +396,7 @@ impl Registry {
     /// The last transitions, oldest first; how many is set by [`RegistryBuilder::history`].
     #[must_use]
     pub fn history(&self) -> Vec<Transition> {
+        self.inner.let_go();
         self.inner.lock().feeds.history()
     }
 
@@ -456,15 +457,17 @@ impl Inner {
     }
 
     /// Has `edit` change the ledger at `now`, shows the result in one step, and tells everyone once no lock
-    /// is held.
+    /// is held. What is over by then ends first, in a step of its own: `edit` never builds on it.
     fn change<T>(&self, now: Instant, edit: impl FnOnce(&mut Ledger, Moment) -> T) -> (T, Changed) {
         let mut ledger = self.lock();
+        let over = self.end_what_is_over(&mut ledger, now);
         let done = edit(&mut ledger, Moment { now, latched: self.is_latched() });
         let moment = Moment { now, latched: self.is_latched() };
         let changed = ledger.settle(moment, &mut self.index_writer());
         let drivers = self.publish_deadline(&mut ledger);
         let deliver = ledger.feeds.is_due();
         drop(ledger);
+        over.wake();
         changed.wake();
         drivers.into_iter().for_each(Waker::wake);
         if deliver {

@@ -1,7 +1,7 @@
 //! What ends by itself: findings that grow stale, heartbeats that fall silent, holds with an end.
 //!
 //! Nothing here waits. Whoever asks the registry looks at one number first, the earliest deadline, and
-//! lets go of what is due; a monitor does so without being asked.
+//! lets go of what is due; whoever changes it does so too, and a monitor without being asked.
 
 use std::{
     cmp::Reverse,
@@ -11,7 +11,11 @@ use std::{
     time::Instant,
 };
 
-use super::{Inner, Registry, ledger::Ledger, record::Name};
+use super::{
+    Inner, Registry,
+    ledger::{Changed, Ledger, Moment},
+    record::Name,
+};
 use crate::{Finding, Hold, elapsed::Elapsed, rt::Timer, transition::Cause};
 
 /// What is to be looked at when its time comes, earliest first.
@@ -37,8 +41,12 @@ impl Deadlines {
         self.queue.peek().map(|Reverse((at, _))| *at)
     }
 
+    fn is_due(&self, now: Instant) -> bool {
+        self.next().is_some_and(|at| at <= now)
+    }
+
     fn pop_due(&mut self, now: Instant) -> Option<(Instant, Due)> {
-        if self.next()? > now {
+        if !self.is_due(now) {
             return None;
         }
         self.queue.pop().map(|Reverse(due)| due)
@@ -103,15 +111,24 @@ impl Inner {
         }
     }
 
+    /// Every change does this first; here it is all that there is to do.
     fn expire(&self, now: Instant) {
-        self.change(now, |ledger, _| {
-            while let Some((at, due)) = ledger.deadlines.pop_due(now) {
-                match due {
-                    Due::Condition(place) => ledger.expire_condition(place, at, now),
-                    Due::Hold(service) => ledger.expire_hold(&service, now),
-                }
+        self.change(now, |_, _| ());
+    }
+
+    /// Lets go of what is too old at `now`, and shows the result. One comparison where nothing is.
+    pub(super) fn end_what_is_over(&self, ledger: &mut Ledger, now: Instant) -> Changed {
+        if !ledger.deadlines.is_due(now) {
+            return Changed::default();
+        }
+        while let Some((at, due)) = ledger.deadlines.pop_due(now) {
+            match due {
+                Due::Condition(place) => ledger.expire_condition(place, at, now),
+                Due::Hold(service) => ledger.expire_hold(&service, now),
             }
-        });
+        }
+        let moment = Moment { now, latched: self.is_latched() };
+        ledger.settle(moment, &mut self.index_writer())
     }
 
     /// Makes the earliest deadline readable without the ledger; returns who waits for a later one.

@@ -47,7 +47,6 @@ impl Registry {
     /// ```
     pub fn try_hold(&self, service: &str, hold: impl Into<Hold>) -> Result<Update, Hold> {
         let hold = hold.into();
-        self.inner.let_go();
         let (edited, changed) = self.change(|ledger, moment| {
             let service = ledger.resolve(service);
             let held = ledger.records.get(&service).and_then(|record| record.hold.as_ref());
