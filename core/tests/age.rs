@@ -248,6 +248,18 @@ fn the_history_tells_what_is_over() {
 }
 
 #[test]
+fn what_ends_at_once_leaves_no_state_in_between_that_counts_as_started() {
+    let (health, timer) = registry();
+    let worker = health.heartbeat("behind", "worker", TTL).unwrap();
+    worker.beat();
+    health.hold("svc", Hold::new("upgrade").until(timer.now() + TTL - SECOND));
+    health.depends_on("svc", "behind").unwrap();
+    timer.advance(TTL);
+    assert_eq!(health.check("svc"), Some(NotServing));
+    assert!(!health.has_served("svc"), "nobody ever saw it SERVING");
+}
+
+#[test]
 fn a_signal_is_what_it_is_told() {
     let (health, timer) = registry();
     let pool = health.signal("svc", "postgres").unwrap();

@@ -259,6 +259,27 @@ fn the_overall_status_is_the_worst_of_all_or_of_some() {
 }
 
 #[test]
+fn a_state_in_between_is_not_shown_and_does_not_count_as_started() {
+    // In which order the services are looked at differs from registry to registry.
+    for _ in 0..50 {
+        let health = Registry::new();
+        health.set("behind", Serving);
+        health.set("shop", NotServing);
+        health.depends_on("shop", "behind").unwrap();
+        health.group("startup", Group::started(["shop"])).unwrap();
+        health.replace([("shop", Serving), ("behind", NotServing), ("startup", Serving)]);
+        assert!(!health.has_served("shop"));
+        assert_eq!(health.check("startup"), Some(Unknown));
+
+        // Startup begins anew, and is over in the same step: no reader sees it begin.
+        health.set("behind", Serving);
+        assert_eq!(health.check("startup"), Some(Serving));
+        let all = [("shop", Serving), ("behind", Serving), ("startup", Serving)];
+        assert_eq!(noted(&health, || health.replace(all)), []);
+    }
+}
+
+#[test]
 fn the_names_of_the_probes_are_services_once_they_are_registered() {
     let health = Registry::new();
     health.set("worker", Serving);
@@ -345,6 +366,8 @@ struct Oracle {
     signals: BTreeMap<&'static str, ServingStatus>,
     overall: Overall,
     shut_down: bool,
+    /// The services that were SERVING since they were registered.
+    served: BTreeSet<&'static str>,
 }
 
 impl Oracle {
@@ -367,6 +390,22 @@ impl Oracle {
 
     fn shown(&self, name: &str) -> Option<ServingStatus> {
         self.own(name).map(|own| if self.shut_down { NotServing } else { own })
+    }
+
+    /// To be told after each operation: what none of them ends with was never so.
+    fn note_served(&mut self) {
+        for name in NAMES {
+            match self.shown(name) {
+                _ if self.aliases.contains_key(name) => _ = self.served.remove(name),
+                None => _ = self.served.remove(name),
+                Some(Serving) => _ = self.served.insert(name),
+                Some(_) => {}
+            }
+        }
+    }
+
+    fn has_served(&self, name: &'static str) -> bool {
+        self.served.contains(self.resolve(name))
     }
 
     /// Whether `from` is or follows `to`. All services are all names but the aliases: each counts once it
@@ -534,13 +573,17 @@ proptest! {
             signals: BTreeMap::new(),
             overall: Overall::Independent,
             shut_down: false,
+            served: BTreeSet::from([OVERALL]),
         };
         let mut signals = BTreeMap::new();
         let mut told: BTreeMap<String, ServingStatus> = BTreeMap::from([(String::new(), Serving)]);
         for operation in operations {
             apply(operation.clone(), &health, &mut oracle, &mut signals);
+            oracle.note_served();
             for name in NAMES {
                 prop_assert_eq!(health.check(name), oracle.shown(name), "{:?} {:?}", name, operation);
+                let served = (health.has_served(name), oracle.has_served(name));
+                prop_assert_eq!(served.0, served.1, "served, {:?} {:?}", name, operation);
             }
             // The feed tells the same, each change once.
             while let Some(transition) = block_on(futures_lite::future::poll_once(feed.next())).flatten() {

@@ -165,11 +165,16 @@ impl Record {
         !matches!(self.nature, Nature::Group { latched: false })
     }
 
+    /// Whether it shows NOT_SERVING for a shutdown that is in force, whatever it stands for.
+    pub(super) fn hides(&self, latched: bool) -> bool {
+        latched && self.is_latched()
+    }
+
     pub(super) fn shows(&self, latched: bool) -> ServingStatus {
         match self.own {
             _ if self.hidden => ServingStatus::ServiceUnknown,
             ServingStatus::ServiceUnknown => ServingStatus::ServiceUnknown,
-            _ if latched && self.is_latched() => ServingStatus::NotServing,
+            _ if self.hides(latched) => ServingStatus::NotServing,
             own => own,
         }
     }
