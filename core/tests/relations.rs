@@ -9,7 +9,8 @@ use futures_lite::{StreamExt, future::block_on};
 use health_core::ServingStatus::{NotServing, Serving, Unknown};
 use health_core::probe::{Probe, ProbeConfig};
 use health_core::{
-    Cause, Group, OVERALL, Overall, Reason, Registry, ServingStatus, Signal, Transition, Update,
+    Cause, Group, Hold, OVERALL, Overall, Reason, Registry, ServingStatus, Signal, Transition,
+    Update,
 };
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -280,6 +281,28 @@ fn a_state_in_between_is_not_shown_and_does_not_count_as_started() {
 }
 
 #[test]
+fn a_hold_on_a_name_goes_over_to_the_service_that_the_name_then_stands_for() {
+    let health = Registry::new();
+    health.set("greet", Serving);
+    health.hold("lab/greet:1", Hold::new("migration").by("ada"));
+    health.alias("lab/greet:1", "greet").unwrap();
+    assert_eq!(health.check("greet"), Some(NotServing), "held by either name is held for both");
+    assert_eq!(health.check("lab/greet:1"), Some(NotServing));
+    assert_eq!(health.holds(), [("greet".into(), Hold::new("migration").by("ada"))]);
+    assert_eq!(health.history().pop().unwrap().reason.unwrap(), "held by ada: migration".into());
+    assert_eq!(health.release("lab/greet:1"), Update::Changed);
+    assert_eq!((health.holds(), health.check("greet")), (vec![], Some(Serving)));
+
+    // Of two holds the service's stays.
+    health.hold("greet", "upgrade");
+    health.hold("second", "migration");
+    health.alias("second", "greet").unwrap();
+    assert_eq!(health.holds(), [("greet".into(), Hold::new("upgrade"))]);
+    health.release("second");
+    assert_eq!(health.holds(), []);
+}
+
+#[test]
 fn the_names_of_the_probes_are_services_once_they_are_registered() {
     let health = Registry::new();
     health.set("worker", Serving);
@@ -408,6 +431,10 @@ impl Oracle {
         self.served.contains(self.resolve(name))
     }
 
+    fn is_held(&self, name: &'static str) -> bool {
+        self.held.contains(self.resolve(name))
+    }
+
     /// Whether `from` is or follows `to`. All services are all names but the aliases: each counts once it
     /// is registered.
     fn follows(&self, from: &str, to: &str) -> bool {
@@ -506,6 +533,9 @@ fn apply(
                     oracle.aliases.remove(alias);
                 }
             }
+            if allowed && oracle.held.remove(alias) {
+                oracle.held.insert(target);
+            }
             let result = health.alias(alias, service);
             assert_eq!(result.is_ok(), allowed, "{alias} of {service}: {result:?}");
         }
@@ -584,6 +614,8 @@ proptest! {
                 prop_assert_eq!(health.check(name), oracle.shown(name), "{:?} {:?}", name, operation);
                 let served = (health.has_served(name), oracle.has_served(name));
                 prop_assert_eq!(served.0, served.1, "served, {:?} {:?}", name, operation);
+                let held = (health.held(name).is_some(), oracle.is_held(name));
+                prop_assert_eq!(held.0, held.1, "held, {:?} {:?}", name, operation);
             }
             // The feed tells the same, each change once.
             while let Some(transition) = block_on(futures_lite::future::poll_once(feed.next())).flatten() {

@@ -135,6 +135,16 @@ impl Ledger {
         self.mark(service, Cause::Held);
         is_new.then_some(cell)
     }
+
+    /// Has a hold on `alias`, which holds nothing any more, hold the service that it stands for now, unless
+    /// somebody holds that.
+    pub(super) fn pass_hold_on(&mut self, alias: &Name, service: &Name, moment: Moment) {
+        let hold = self.records.get_mut(alias).and_then(|record| record.hold.take());
+        let is_held = self.records.get(service).is_some_and(|record| record.hold.is_some());
+        if let Some(hold) = hold.filter(|_| !is_held) {
+            self.hold(service, hold, moment);
+        }
+    }
 }
 
 #[cfg(test)]

@@ -133,7 +133,8 @@ impl Registry {
 
     /// Gives `service` a second name, which always shows its status, and ends with it.
     ///
-    /// What is set or held by either name is set or held for both. For Dubbo, whose consumers watch
+    /// What is set or held by either name is set or held for both. A hold on the name from before becomes
+    /// one of the service, unless that has one already, which then stays. For Dubbo, whose consumers watch
     /// [`dubbo::service_key`](crate::dubbo::service_key):
     ///
     /// ```
@@ -178,7 +179,8 @@ impl Registry {
                 ledger.record(alias, moment.now).nature = Nature::Service;
                 return Err(cycle);
             }
-            ledger.record(&service, moment.now).followers.push(name);
+            ledger.record(&service, moment.now).followers.push(StdArc::clone(&name));
+            ledger.pass_hold_on(&name, &service, moment);
             Ok(Some(cell))
         })
     }
