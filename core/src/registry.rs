@@ -185,7 +185,8 @@ impl Registry {
 
     /// Makes the registered services exactly `services`, in one step that no reader sees half of.
     ///
-    /// What is not named is removed. Startup begins anew: a service counts as started
+    /// What is not named is removed, and an [alias](Self::alias) that is named is a service of its own from
+    /// then on. Startup begins anew: a service counts as started
     /// ([`has_served`](Self::has_served)) only if it is SERVING from here on. Holds and the shutdown
     /// latch stay as they are. If a name comes twice, the last one counts.
     pub fn replace<'a>(&self, services: impl IntoIterator<Item = (&'a str, ServingStatus)>) {
@@ -194,7 +195,10 @@ impl Registry {
         let mut wanted: HashMap<&str, ServingStatus> = services.into_iter().collect();
         wanted.retain(|_, status| *status != ServingStatus::ServiceUnknown);
         self.change(|ledger, moment| {
-            let gone = ledger.registered().filter(|name| !wanted.contains_key::<str>(name));
+            // A name that is wanted is that of a service, not another one's.
+            let gone = ledger
+                .registered()
+                .filter(|name| !wanted.contains_key::<str>(name) || ledger.is_alias(name));
             for name in gone.cloned().collect::<Vec<_>>() {
                 ledger.unregister(&name, Cause::Replaced);
             }

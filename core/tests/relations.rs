@@ -303,6 +303,20 @@ fn a_hold_on_a_name_goes_over_to_the_service_that_the_name_then_stands_for() {
 }
 
 #[test]
+fn replacing_makes_an_alias_that_is_named_a_service_of_its_own() {
+    let health = Registry::new();
+    health.set("greet", Serving);
+    health.alias("lab/greet:1", "greet").unwrap();
+    let services = [(OVERALL, Serving), ("greet", Serving), ("lab/greet:1", NotServing)];
+    let noted = noted(&health, || health.replace(services));
+    assert_eq!(health.check("lab/greet:1"), Some(NotServing));
+    assert_eq!(health.check("greet"), Some(Serving));
+    assert_eq!(noted.len(), 1, "{noted:?}");
+    assert_eq!(health.set("greet", Unknown), Update::Changed);
+    assert_eq!(health.check("lab/greet:1"), Some(NotServing), "it follows nothing");
+}
+
+#[test]
 fn the_names_of_the_probes_are_services_once_they_are_registered() {
     let health = Registry::new();
     health.set("worker", Serving);
@@ -352,6 +366,7 @@ enum Operation {
     Overall(Overall),
     Release(&'static str),
     Remove(&'static str),
+    Replace(BTreeMap<&'static str, ServingStatus>),
     Resume,
     Set(&'static str, ServingStatus),
     Shutdown,
@@ -370,6 +385,7 @@ fn operation() -> impl Strategy<Value = Operation> {
         2 => (name(), name()).prop_map(|(name, other)| Independent(name, other)),
         2 => (name(), name()).prop_map(|(name, other)| Alias(name, other)),
         2 => name().prop_map(Remove),
+        1 => proptest::collection::btree_map(name(), status(), 0..5).prop_map(Replace),
         2 => name().prop_map(Hold),
         2 => name().prop_map(Release),
         1 => select(vec![self::Overall::All, self::Overall::Independent]).prop_map(Overall),
@@ -484,6 +500,12 @@ fn apply(
         Operation::Remove(name) => {
             health.remove(name);
             oracle.forget(name);
+        }
+        Operation::Replace(services) => {
+            health.replace(services.clone());
+            oracle.aliases.clear();
+            oracle.served.clear();
+            oracle.reported = services;
         }
         Operation::Hold(name) => {
             health.hold(name, "held");

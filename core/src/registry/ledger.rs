@@ -168,6 +168,12 @@ impl Ledger {
         self.records.get(name).is_some_and(Record::is_registered)
     }
 
+    /// Whether `name` is another name of a service.
+    pub(super) fn is_alias(&self, name: &str) -> bool {
+        let record = self.records.get(name);
+        record.is_some_and(|record| matches!(record.nature, Nature::AliasOf(_)))
+    }
+
     /// Has [`settle`](Self::settle) look at `name`.
     pub(super) fn mark(&mut self, name: &Name, cause: Cause) {
         self.marked.push((StdArc::clone(name), cause));
