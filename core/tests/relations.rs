@@ -317,6 +317,23 @@ fn replacing_makes_an_alias_that_is_named_a_service_of_its_own() {
 }
 
 #[test]
+fn a_dependency_ends_by_the_name_it_was_made_with_and_by_what_that_stands_for_now() {
+    for name in ["old", "new"] {
+        let health = Registry::new();
+        health.set("old", Serving);
+        health.set("new", Serving);
+        health.depends_on("shop", "old").unwrap();
+        health.remove("old");
+        health.alias("old", "new").unwrap();
+        health.set("new", NotServing);
+        assert_eq!(health.check("shop"), Some(NotServing));
+        assert_eq!(health.independent_of("shop", name), Update::Changed, "{name}");
+        assert_eq!(health.check("shop"), Some(Serving));
+        assert_eq!(health.independent_of("shop", name), Update::Unchanged);
+    }
+}
+
+#[test]
 fn the_names_of_the_probes_are_services_once_they_are_registered() {
     let health = Registry::new();
     health.set("worker", Serving);
@@ -536,7 +553,11 @@ fn apply(
         }
         Operation::Independent(name, other) => {
             health.independent_of(name, other);
-            oracle.depends.remove(&(oracle.resolve(name), oracle.resolve(other)));
+            // By whichever name: that of one that is gone may be an alias by now.
+            let (service, behind) = (oracle.resolve(name), oracle.resolve(other));
+            let mut depends = std::mem::take(&mut oracle.depends);
+            depends.retain(|(from, to)| *from != service || oracle.resolve(to) != behind);
+            oracle.depends = depends;
         }
         Operation::Alias(alias, service) => {
             let target = oracle.resolve(service);

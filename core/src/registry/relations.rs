@@ -116,16 +116,19 @@ impl Registry {
         })
     }
 
-    /// Ends what [`depends_on`](Self::depends_on) began.
+    /// Ends what [`depends_on`](Self::depends_on) began, by whichever name of `other`.
     #[expect(clippy::must_use_candidate, reason = "what it did matters to few callers")]
     pub fn independent_of(&self, service: &str, other: &str) -> Update {
         self.update(|ledger, _| {
             let (service, other) = (ledger.resolve(service), ledger.resolve(other));
-            let record = ledger.records.get_mut(&service)?;
-            let at = record.follows.iter().position(|edge| edge.is_dependency_on(&other))?;
-            record.follows.remove(at);
-            let cell = record.cell.clone();
-            ledger.unfollow(&other, &service);
+            let cell = ledger.records.get(&service)?.cell.clone();
+            // The name of a service that is gone may be another one's alias by now.
+            let has_ended = ledger.end_edges(&service, |ledger, edge| {
+                edge.origin == Origin::Dependency && *ledger.stands_for(&edge.other) == *other
+            });
+            if !has_ended {
+                return None;
+            }
             ledger.mark(&service, Cause::Dependency);
             Some(cell)
         })
@@ -324,14 +327,21 @@ impl Ledger {
 
     /// Ends what `follower` follows for one reason.
     pub(super) fn forget_edges(&mut self, follower: &Name, origin: Origin) {
+        self.end_edges(follower, |_, edge| edge.origin == origin);
+    }
+
+    /// Ends what `follower` follows by the edges that `ends` says; returns whether there were any.
+    fn end_edges(&mut self, follower: &Name, ends: impl Fn(&Self, &Edge) -> bool) -> bool {
         let Some(record) = self.records.get_mut(follower) else {
-            return;
+            return false;
         };
-        let (gone, kept) = std::mem::take(&mut record.follows)
-            .into_iter()
-            .partition::<Vec<_>, _>(|edge| edge.origin == origin);
-        record.follows = kept;
+        let follows = std::mem::take(&mut record.follows);
+        let (gone, kept) = follows.into_iter().partition::<Vec<_>, _>(|edge| ends(self, edge));
+        if let Some(record) = self.records.get_mut(follower) {
+            record.follows = kept;
+        }
         gone.iter().for_each(|edge| self.unfollow(&edge.other, follower));
+        !gone.is_empty()
     }
 
     /// An error if `other` follows `follower`, or is it.
