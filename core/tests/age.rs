@@ -198,7 +198,7 @@ fn a_hold_that_is_renewed_ends_at_the_later_end_and_one_without_an_end_never() {
     let (health, timer) = registry();
     health.set("svc", Serving);
     health.hold("svc", Hold::new("short").until(timer.now() + SECOND));
-    assert_eq!(health.hold("svc", Hold::new("long").until(timer.now() + TTL)), Update::Unchanged);
+    assert_eq!(health.hold("svc", Hold::new("long").until(timer.now() + TTL)), Update::Hidden);
     timer.advance(2 * SECOND);
     assert_eq!(health.held("svc").unwrap().reason(), "long");
     health.hold("svc", "for good");

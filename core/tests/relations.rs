@@ -334,6 +334,25 @@ fn a_dependency_ends_by_the_name_it_was_made_with_and_by_what_that_stands_for_no
 }
 
 #[test]
+fn saying_the_same_twice_changes_nothing() {
+    let health = Registry::new();
+    health.set("a", Serving);
+    health.set("b", Serving);
+    let group = || Group::serving(["a"]).optional(["b"]);
+    assert_eq!(health.group("readiness", group()), Ok(Update::Changed));
+    assert_eq!(health.group("readiness", group()), Ok(Update::Unchanged));
+    assert_eq!(health.group("readiness", Group::serving(["a", "b"])), Ok(Update::Hidden));
+    assert_eq!(health.group("readiness", Group::started(["a", "b"])), Ok(Update::Hidden));
+
+    for overall in [Overall::of(["a"]), Overall::All, Overall::Independent] {
+        assert_eq!(health.overall(&overall), Ok(Update::Hidden), "{overall:?}");
+        assert_eq!(health.overall(&overall), Ok(Update::Unchanged), "{overall:?}");
+    }
+    health.overall(&Overall::of(["a"])).unwrap();
+    assert_eq!(health.overall(&Overall::of(["b"])), Ok(Update::Hidden));
+}
+
+#[test]
 fn the_names_of_the_probes_are_services_once_they_are_registered() {
     let health = Registry::new();
     health.set("worker", Serving);

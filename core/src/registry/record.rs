@@ -54,7 +54,7 @@ pub(super) enum Nature {
 }
 
 /// That a service follows another one.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub(super) struct Edge {
     pub(super) other: Name,
     pub(super) reading: Reading,

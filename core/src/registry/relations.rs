@@ -219,18 +219,16 @@ impl Registry {
             }
             let name = ledger.resolve(name);
             let members = ledger.members("group", &name, group.members)?;
-            ledger.forget_edges(&name, Origin::Group);
+            let nature = Nature::Group { latched: group.reading == Reading::Serving };
             let record = ledger.record(&name, moment.now);
             let cell = record.cell.clone();
-            record.nature = Nature::Group { latched: group.reading == Reading::Serving };
+            let was_group = record.nature == nature && !record.hidden && record.reported.is_some();
+            record.nature = nature;
             record.hidden = false;
             record.reported.get_or_insert(ServingStatus::Serving);
-            for (other, critical) in members {
-                let edge = Edge { other, reading: group.reading, critical, origin: Origin::Group };
-                ledger.follow(&name, edge, moment);
-            }
+            let is_other = ledger.refollow(&name, Origin::Group, group.reading, members, moment);
             ledger.mark(&name, Cause::Grouped);
-            Ok(Some(cell))
+            Ok((is_other || !was_group).then_some(cell))
         })
     }
 
@@ -267,16 +265,13 @@ impl Registry {
                     members = ledger.members("overall", &name, named.collect())?;
                 }
             }
-            ledger.forget_edges(&name, Origin::Overall);
-            ledger.overall_of_all = *overall == Overall::All;
-            for (other, critical) in members {
-                let reading = Reading::Serving;
-                let edge = Edge { other, reading, critical, origin: Origin::Overall };
-                ledger.follow(&name, edge, moment);
-            }
+            let of_all = *overall == Overall::All;
+            let was_of_all = std::mem::replace(&mut ledger.overall_of_all, of_all);
+            let is_other =
+                ledger.refollow(&name, Origin::Overall, Reading::Serving, members, moment);
             let cell = ledger.record(&name, moment.now).cell.clone();
             ledger.mark(&name, Cause::Dependency);
-            Ok(Some(cell))
+            Ok((is_other || was_of_all != of_all).then_some(cell))
         })
     }
 }
@@ -317,6 +312,27 @@ impl Ledger {
             known.push((member, critical));
         }
         Ok(known)
+    }
+
+    /// Has `follower` follow these members, and no others for this reason; returns whether that is news.
+    fn refollow(
+        &mut self,
+        follower: &Name,
+        origin: Origin,
+        reading: Reading,
+        members: Vec<(Name, bool)>,
+        moment: Moment,
+    ) -> bool {
+        let edge = |(other, critical)| Edge { other, reading, critical, origin };
+        let edges: Vec<_> = members.into_iter().map(edge).collect();
+        let known = self.records.get(follower).map(|record| record.follows.as_slice());
+        let known = known.unwrap_or_default().iter().filter(|edge| edge.origin == origin);
+        if known.eq(&edges) {
+            return false;
+        }
+        self.forget_edges(follower, origin);
+        edges.into_iter().for_each(|edge| self.follow(follower, edge, moment));
+        true
     }
 
     fn follow(&mut self, follower: &Name, edge: Edge, moment: Moment) {
