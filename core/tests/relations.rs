@@ -353,6 +353,21 @@ fn saying_the_same_twice_changes_nothing() {
 }
 
 #[test]
+fn a_long_chain_of_dependencies_takes_no_stack() {
+    const LENGTH: usize = 20_000;
+    let health = Registry::new();
+    let names: Vec<_> = (0..=LENGTH).map(|at| at.to_string()).collect();
+    names.iter().for_each(|name| _ = health.set(name, Serving));
+    for pair in names.windows(2) {
+        health.depends_on(&pair[0], &pair[1]).unwrap();
+    }
+    let cycle = health.depends_on(&names[LENGTH], &names[0]).unwrap_err();
+    assert!(cycle.is_cycle());
+    health.set(&names[LENGTH], NotServing);
+    assert_eq!(health.check(&names[0]), Some(NotServing));
+}
+
+#[test]
 fn the_names_of_the_probes_are_services_once_they_are_registered() {
     let health = Registry::new();
     health.set("worker", Serving);

@@ -1,6 +1,9 @@
 //! Services that follow others: dependencies, aliases, groups, and the server as a whole.
 
-use std::{collections::HashSet, sync::Arc as StdArc};
+use std::{
+    collections::{HashMap, hash_map::Entry},
+    sync::Arc as StdArc,
+};
 
 use super::{
     Registry, Update,
@@ -107,7 +110,7 @@ impl Registry {
             // With its record it is one of all, should the overall service be made of all.
             ledger.record(&service, moment.now);
             ledger.mark(&service, Cause::Dependency);
-            ledger.refuse_cycle(&service, &other)?;
+            ledger.refuse_cycle(&service, [&other])?;
             let record = ledger.record(&service, moment.now);
             record.reported.get_or_insert(ServingStatus::Serving);
             let cell = record.cell.clone();
@@ -178,7 +181,7 @@ impl Registry {
             record.nature = Nature::AliasOf(StdArc::clone(&service));
             ledger.mark(&name, Cause::Aliased);
             // Something may depend on a service of this name that is gone.
-            if let Err(cycle) = ledger.refuse_cycle(&name, &service) {
+            if let Err(cycle) = ledger.refuse_cycle(&name, [&service]) {
                 ledger.record(alias, moment.now).nature = Nature::Service;
                 return Err(cycle);
             }
@@ -255,10 +258,7 @@ impl Registry {
             match overall {
                 Overall::Independent => {}
                 Overall::All => {
-                    let (mut path, mut seen) = (vec![StdArc::clone(&name)], HashSet::new());
-                    if ledger.any_leads_to(&name, &mut path, &mut seen) {
-                        return Err(ConfigError::cycle(path));
-                    }
+                    ledger.refuse_cycle(&name, ledger.services())?;
                 }
                 Overall::Of(services) => {
                     let named = services.iter().map(|service| (StdArc::clone(service), true));
@@ -308,7 +308,7 @@ impl Ledger {
                 return Err(ConfigError::unknown_service(field, &member));
             }
             let member = self.resolve(&member);
-            self.refuse_cycle(follower, &member)?;
+            self.refuse_cycle(follower, [&member])?;
             known.push((member, critical));
         }
         Ok(known)
@@ -360,49 +360,65 @@ impl Ledger {
         !gone.is_empty()
     }
 
-    /// An error if `other` follows `follower`, or is it.
-    fn refuse_cycle(&self, follower: &Name, other: &Name) -> Result<(), ConfigError> {
-        let mut path = vec![StdArc::clone(follower)];
-        if self.leads_to(other, follower, &mut path, &mut HashSet::new()) {
-            return Err(ConfigError::cycle(path));
+    /// An error if one of `others` follows `follower`, or is it.
+    fn refuse_cycle<'a>(
+        &'a self,
+        follower: &'a Name,
+        others: impl IntoIterator<Item = &'a Name>,
+    ) -> Result<(), ConfigError> {
+        // From whom each was reached; what is there needs no second look.
+        let mut reached_from = HashMap::new();
+        let mut to_visit = Vec::new();
+        let mut reach = |other, from, to_visit: &mut Vec<_>| {
+            if let Entry::Vacant(vacant) = reached_from.entry(other) {
+                vacant.insert(from);
+                to_visit.push(other);
+            }
+        };
+        others.into_iter().for_each(|other| reach(other, follower, &mut to_visit));
+        while let Some(name) = to_visit.pop() {
+            if name == follower {
+                return Err(ConfigError::cycle(way_around(follower, &reached_from)));
+            }
+            self.followed_by(name).for_each(|other| reach(other, name, &mut to_visit));
         }
         Ok(())
     }
 
-    /// Whether `from` is or follows `to`; `path` then has the way.
-    fn leads_to(
-        &self,
-        from: &Name,
-        to: &Name,
-        path: &mut Vec<Name>,
-        seen: &mut HashSet<Name>,
-    ) -> bool {
-        path.push(StdArc::clone(from));
-        if from == to {
-            return true;
-        }
-        let is_new = seen.insert(StdArc::clone(from));
-        let record = self.records.get(from).filter(|_| is_new);
+    /// Whom `name` follows. An overall service of all follows every service, be it registered by now or
+    /// not: they all count once they are.
+    fn followed_by<'a>(&'a self, name: &'a Name) -> impl Iterator<Item = &'a Name> {
+        let record = self.records.get(name);
         let behind = record.and_then(|record| match &record.nature {
             Nature::AliasOf(service) => Some(service),
             Nature::Service | Nature::Group { .. } => None,
         });
         let follows = record.map(|record| record.follows.as_slice()).unwrap_or_default();
-        let mut follows = follows.iter().map(|edge| &edge.other).chain(behind);
-        let found = follows.any(|other| self.leads_to(other, to, path, seen));
-        let through_all = is_new && **from == *OVERALL && self.overall_of_all;
-        if found || (through_all && self.any_leads_to(to, path, seen)) {
-            return true;
-        }
-        path.pop();
-        false
+        let is_of_all = **name == *OVERALL && self.overall_of_all;
+        let all = is_of_all.then(|| self.services()).into_iter().flatten();
+        follows.iter().map(|edge| &edge.other).chain(behind).chain(all)
     }
 
-    /// Whether a service leads to `to`, be it registered by now or not: they all count once they are.
-    fn any_leads_to(&self, to: &Name, path: &mut Vec<Name>, seen: &mut HashSet<Name>) -> bool {
-        let mut services = self.records.iter().filter(|(name, record)| record.counts(name));
-        services.any(|(service, _)| self.leads_to(service, to, path, seen))
+    /// The names that count for the overall service, should it be made of all.
+    fn services(&self) -> impl Iterator<Item = &Name> {
+        let services = self.records.iter().filter(|(name, record)| record.counts(name));
+        services.map(|(name, _)| name)
     }
+}
+
+/// The way from `name` back to it, by who was reached from whom.
+fn way_around(name: &Name, reached_from: &HashMap<&Name, &Name>) -> Vec<Name> {
+    let mut way = vec![StdArc::clone(name)];
+    let mut at = name;
+    while let Some(from) = reached_from.get(at) {
+        way.push(StdArc::clone(from));
+        if *from == name {
+            break;
+        }
+        at = from;
+    }
+    way.reverse();
+    way
 }
 
 impl Edge {
