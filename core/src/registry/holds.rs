@@ -133,7 +133,7 @@ impl Ledger {
         let (cell, end) = (Arc::clone(&record.cell), hold.end());
         record.hold = Some(hold);
         if let Some(end) = end {
-            self.deadlines.push(end, Due::Hold(StdArc::clone(service)));
+            self.queue(end, Due::Hold(StdArc::clone(service)));
         }
         self.mark(service, Cause::Held);
         Some(cell)

@@ -398,7 +398,7 @@ impl Ledger {
             && entry.queued.is_none_or(|queued| at < queued)
         {
             entry.queued = Some(at);
-            self.deadlines.push(at, Due::Condition(place));
+            self.queue(at, Due::Condition(place));
         }
     }
 }
