@@ -187,7 +187,8 @@ impl Registry {
 
     /// Makes the registered services exactly `services`, in one step that no reader sees half of.
     ///
-    /// What is not named is removed. Startup begins anew: a service counts as started
+    /// What is not named is removed, and an [alias](Self::alias) that is named is a service of its own from
+    /// then on. Startup begins anew: a service counts as started
     /// ([`has_served`](Self::has_served)) only if it is SERVING from here on. Holds and the shutdown
     /// latch stay as they are. If a name comes twice, the last one counts.
     pub fn replace<'a>(&self, services: impl IntoIterator<Item = (&'a str, ServingStatus)>) {
@@ -196,7 +197,10 @@ impl Registry {
         let mut wanted: HashMap<&str, ServingStatus> = services.into_iter().collect();
         wanted.retain(|_, status| *status != ServingStatus::ServiceUnknown);
         self.change(|ledger, moment| {
-            let gone = ledger.registered().filter(|name| !wanted.contains_key::<str>(name));
+            // A name that is wanted is that of a service, not another one's.
+            let gone = ledger
+                .registered()
+                .filter(|name| !wanted.contains_key::<str>(name) || ledger.is_alias(name));
             for name in gone.cloned().collect::<Vec<_>>() {
                 ledger.unregister(&name, Cause::Replaced);
             }
@@ -403,6 +407,7 @@ impl Registry {
     /// The last transitions, oldest first; how many is set by [`RegistryBuilder::history`].
     #[must_use]
     pub fn history(&self) -> Vec<Transition> {
+        self.inner.let_go();
         self.inner.lock().feeds.history()
     }
 
@@ -467,15 +472,17 @@ impl Inner {
     }
 
     /// Has `edit` change the ledger at `now`, shows the result in one step, and tells everyone once no lock
-    /// is held.
+    /// is held. What is over by then ends first, in a step of its own: `edit` never builds on it.
     fn change<T>(&self, now: Instant, edit: impl FnOnce(&mut Ledger, Moment) -> T) -> (T, Changed) {
         let mut ledger = self.lock();
+        let over = self.end_what_is_over(&mut ledger, now);
         let done = edit(&mut ledger, Moment { now, latched: self.is_latched() });
         let moment = Moment { now, latched: self.is_latched() };
         let changed = ledger.settle(moment, &mut self.index_writer());
         let drivers = self.publish_deadline(&mut ledger);
         let deliver = ledger.feeds.is_due();
         drop(ledger);
+        over.wake();
         changed.wake();
         drivers.into_iter().for_each(Waker::wake);
         if deliver {

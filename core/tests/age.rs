@@ -198,7 +198,7 @@ fn a_hold_that_is_renewed_ends_at_the_later_end_and_one_without_an_end_never() {
     let (health, timer) = registry();
     health.set("svc", Serving);
     health.hold("svc", Hold::new("short").until(timer.now() + SECOND));
-    assert_eq!(health.hold("svc", Hold::new("long").until(timer.now() + TTL)), Update::Unchanged);
+    assert_eq!(health.hold("svc", Hold::new("long").until(timer.now() + TTL)), Update::Hidden);
     timer.advance(2 * SECOND);
     assert_eq!(health.held("svc").unwrap().reason(), "long");
     health.hold("svc", "for good");
@@ -206,6 +206,57 @@ fn a_hold_that_is_renewed_ends_at_the_later_end_and_one_without_an_end_never() {
     assert_eq!(health.check("svc"), Some(NotServing));
     assert_eq!(health.release("svc"), Update::Changed);
     assert_eq!(health.release("svc"), Update::Unchanged);
+}
+
+#[test]
+fn a_setter_finds_what_is_over_as_a_question_would() {
+    let (health, timer) = registry();
+    let worker = health.heartbeat("svc", "worker", TTL).unwrap();
+    health.hold("svc", "migration");
+    worker.beat();
+    timer.advance(TTL);
+    assert_eq!(health.release("svc"), Update::Hidden, "the worker is silent");
+    assert!(!health.has_served("svc"));
+
+    let (health, timer) = registry();
+    health.set("svc", Serving);
+    health.hold("svc", Hold::new("upgrade").until(timer.now() + TTL));
+    timer.advance(TTL);
+    assert_eq!(health.set("svc", Unknown), Update::Changed, "the hold is over");
+    assert_eq!(health.check("svc"), Some(Unknown));
+    let told: Vec<_> = health.history().iter().map(|it| (it.to, it.cause)).collect();
+    let last = [(NotServing, Cause::Held), (Serving, Cause::Expired), (Unknown, Cause::Set)];
+    assert!(told.ends_with(&last), "{told:?}");
+}
+
+#[test]
+fn the_history_tells_what_is_over() {
+    let (health, timer) = registry();
+    let worker = health.heartbeat("svc", "worker", TTL).unwrap();
+    worker.beat();
+    timer.advance(TTL);
+    let last = health.history().pop().unwrap();
+    assert_eq!((last.to, last.cause), (NotServing, Cause::Stale));
+
+    worker.beat();
+    timer.advance(TTL);
+    worker.beat();
+    let told: Vec<_> = health.history().iter().map(|it| (it.to, it.cause)).collect();
+    let last =
+        [(Serving, Cause::Condition), (NotServing, Cause::Stale), (Serving, Cause::Condition)];
+    assert!(told.ends_with(&last), "the silence before a late beat counts: {told:?}");
+}
+
+#[test]
+fn what_ends_at_once_leaves_no_state_in_between_that_counts_as_started() {
+    let (health, timer) = registry();
+    let worker = health.heartbeat("behind", "worker", TTL).unwrap();
+    worker.beat();
+    health.hold("svc", Hold::new("upgrade").until(timer.now() + TTL - SECOND));
+    health.depends_on("svc", "behind").unwrap();
+    timer.advance(TTL);
+    assert_eq!(health.check("svc"), Some(NotServing));
+    assert!(!health.has_served("svc"), "nobody ever saw it SERVING");
 }
 
 #[test]

@@ -9,7 +9,8 @@ use futures_lite::{StreamExt, future::block_on};
 use health_core::ServingStatus::{NotServing, Serving, Unknown};
 use health_core::probe::{Probe, ProbeConfig};
 use health_core::{
-    Cause, Group, OVERALL, Overall, Reason, Registry, ServingStatus, Signal, Transition, Update,
+    Cause, Group, Hold, OVERALL, Overall, Reason, Registry, ServingStatus, Signal, Transition,
+    Update,
 };
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -281,6 +282,114 @@ fn the_overall_status_is_the_worst_of_all_or_of_some() {
 }
 
 #[test]
+fn a_state_in_between_is_not_shown_and_does_not_count_as_started() {
+    // In which order the services are looked at differs from registry to registry.
+    for _ in 0..50 {
+        let health = Registry::new();
+        health.set("behind", Serving);
+        health.set("shop", NotServing);
+        health.depends_on("shop", "behind").unwrap();
+        health.group("startup", Group::started(["shop"])).unwrap();
+        health.replace([("shop", Serving), ("behind", NotServing), ("startup", Serving)]);
+        assert!(!health.has_served("shop"));
+        assert_eq!(health.check("startup"), Some(Unknown));
+
+        // Startup begins anew, and is over in the same step: no reader sees it begin.
+        health.set("behind", Serving);
+        assert_eq!(health.check("startup"), Some(Serving));
+        let all = [("shop", Serving), ("behind", Serving), ("startup", Serving)];
+        assert_eq!(noted(&health, || health.replace(all)), []);
+    }
+}
+
+#[test]
+fn a_hold_on_a_name_goes_over_to_the_service_that_the_name_then_stands_for() {
+    let health = Registry::new();
+    health.set("greet", Serving);
+    health.hold("lab/greet:1", Hold::new("migration").by("ada"));
+    health.alias("lab/greet:1", "greet").unwrap();
+    assert_eq!(health.check("greet"), Some(NotServing), "held by either name is held for both");
+    assert_eq!(health.check("lab/greet:1"), Some(NotServing));
+    assert_eq!(health.holds(), [("greet".into(), Hold::new("migration").by("ada"))]);
+    assert_eq!(health.history().pop().unwrap().reason.unwrap(), "held by ada: migration".into());
+    assert_eq!(health.release("lab/greet:1"), Update::Changed);
+    assert_eq!((health.holds(), health.check("greet")), (vec![], Some(Serving)));
+
+    // Of two holds the service's stays.
+    health.hold("greet", "upgrade");
+    health.hold("second", "migration");
+    health.alias("second", "greet").unwrap();
+    assert_eq!(health.holds(), [("greet".into(), Hold::new("upgrade"))]);
+    health.release("second");
+    assert_eq!(health.holds(), []);
+}
+
+#[test]
+fn replacing_makes_an_alias_that_is_named_a_service_of_its_own() {
+    let health = Registry::new();
+    health.set("greet", Serving);
+    health.alias("lab/greet:1", "greet").unwrap();
+    let services = [(OVERALL, Serving), ("greet", Serving), ("lab/greet:1", NotServing)];
+    let noted = noted(&health, || health.replace(services));
+    assert_eq!(health.check("lab/greet:1"), Some(NotServing));
+    assert_eq!(health.check("greet"), Some(Serving));
+    assert_eq!(noted.len(), 1, "{noted:?}");
+    assert_eq!(health.set("greet", Unknown), Update::Changed);
+    assert_eq!(health.check("lab/greet:1"), Some(NotServing), "it follows nothing");
+}
+
+#[test]
+fn a_dependency_ends_by_the_name_it_was_made_with_and_by_what_that_stands_for_now() {
+    for name in ["old", "new"] {
+        let health = Registry::new();
+        health.set("old", Serving);
+        health.set("new", Serving);
+        health.depends_on("shop", "old").unwrap();
+        health.remove("old");
+        health.alias("old", "new").unwrap();
+        health.set("new", NotServing);
+        assert_eq!(health.check("shop"), Some(NotServing));
+        assert_eq!(health.independent_of("shop", name), Update::Changed, "{name}");
+        assert_eq!(health.check("shop"), Some(Serving));
+        assert_eq!(health.independent_of("shop", name), Update::Unchanged);
+    }
+}
+
+#[test]
+fn saying_the_same_twice_changes_nothing() {
+    let health = Registry::new();
+    health.set("a", Serving);
+    health.set("b", Serving);
+    let group = || Group::serving(["a"]).optional(["b"]);
+    assert_eq!(health.group("readiness", group()), Ok(Update::Changed));
+    assert_eq!(health.group("readiness", group()), Ok(Update::Unchanged));
+    assert_eq!(health.group("readiness", Group::serving(["a", "b"])), Ok(Update::Hidden));
+    assert_eq!(health.group("readiness", Group::started(["a", "b"])), Ok(Update::Hidden));
+
+    for overall in [Overall::of(["a"]), Overall::All, Overall::Independent] {
+        assert_eq!(health.overall(&overall), Ok(Update::Hidden), "{overall:?}");
+        assert_eq!(health.overall(&overall), Ok(Update::Unchanged), "{overall:?}");
+    }
+    health.overall(&Overall::of(["a"])).unwrap();
+    assert_eq!(health.overall(&Overall::of(["b"])), Ok(Update::Hidden));
+}
+
+#[test]
+fn a_long_chain_of_dependencies_takes_no_stack() {
+    const LENGTH: usize = 20_000;
+    let health = Registry::new();
+    let names: Vec<_> = (0..=LENGTH).map(|at| at.to_string()).collect();
+    names.iter().for_each(|name| _ = health.set(name, Serving));
+    for pair in names.windows(2) {
+        health.depends_on(&pair[0], &pair[1]).unwrap();
+    }
+    let cycle = health.depends_on(&names[LENGTH], &names[0]).unwrap_err();
+    assert!(cycle.is_cycle());
+    health.set(&names[LENGTH], NotServing);
+    assert_eq!(health.check(&names[0]), Some(NotServing));
+}
+
+#[test]
 fn the_names_of_the_probes_are_services_once_they_are_registered() {
     let health = Registry::new();
     health.set("worker", Serving);
@@ -330,6 +439,7 @@ enum Operation {
     Overall(Overall),
     Release(&'static str),
     Remove(&'static str),
+    Replace(BTreeMap<&'static str, ServingStatus>),
     Resume,
     Set(&'static str, ServingStatus),
     Shutdown,
@@ -348,6 +458,7 @@ fn operation() -> impl Strategy<Value = Operation> {
         2 => (name(), name()).prop_map(|(name, other)| Independent(name, other)),
         2 => (name(), name()).prop_map(|(name, other)| Alias(name, other)),
         2 => name().prop_map(Remove),
+        1 => proptest::collection::btree_map(name(), status(), 0..5).prop_map(Replace),
         2 => name().prop_map(Hold),
         2 => name().prop_map(Release),
         1 => select(vec![self::Overall::All, self::Overall::Independent]).prop_map(Overall),
@@ -367,6 +478,8 @@ struct Oracle {
     signals: BTreeMap<&'static str, ServingStatus>,
     overall: Overall,
     shut_down: bool,
+    /// The services that were SERVING since they were registered.
+    served: BTreeSet<&'static str>,
 }
 
 impl Oracle {
@@ -389,6 +502,26 @@ impl Oracle {
 
     fn shown(&self, name: &str) -> Option<ServingStatus> {
         self.own(name).map(|own| if self.shut_down { NotServing } else { own })
+    }
+
+    /// To be told after each operation: what none of them ends with was never so.
+    fn note_served(&mut self) {
+        for name in NAMES {
+            match self.shown(name) {
+                _ if self.aliases.contains_key(name) => _ = self.served.remove(name),
+                None => _ = self.served.remove(name),
+                Some(Serving) => _ = self.served.insert(name),
+                Some(_) => {}
+            }
+        }
+    }
+
+    fn has_served(&self, name: &'static str) -> bool {
+        self.served.contains(self.resolve(name))
+    }
+
+    fn is_held(&self, name: &'static str) -> bool {
+        self.held.contains(self.resolve(name))
     }
 
     /// Whether `from` is or follows `to`. All services are all names but the aliases: each counts once it
@@ -441,6 +574,12 @@ fn apply(
             health.remove(name);
             oracle.forget(name);
         }
+        Operation::Replace(services) => {
+            health.replace(services.clone());
+            oracle.aliases.clear();
+            oracle.served.clear();
+            oracle.reported = services;
+        }
         Operation::Hold(name) => {
             health.hold(name, "held");
             oracle.held.insert(oracle.resolve(name));
@@ -470,7 +609,11 @@ fn apply(
         }
         Operation::Independent(name, other) => {
             health.independent_of(name, other);
-            oracle.depends.remove(&(oracle.resolve(name), oracle.resolve(other)));
+            // By whichever name: that of one that is gone may be an alias by now.
+            let (service, behind) = (oracle.resolve(name), oracle.resolve(other));
+            let mut depends = std::mem::take(&mut oracle.depends);
+            depends.retain(|(from, to)| *from != service || oracle.resolve(to) != behind);
+            oracle.depends = depends;
         }
         Operation::Alias(alias, service) => {
             let target = oracle.resolve(service);
@@ -488,6 +631,9 @@ fn apply(
                 if !allowed {
                     oracle.aliases.remove(alias);
                 }
+            }
+            if allowed && oracle.held.remove(alias) {
+                oracle.held.insert(target);
             }
             let result = health.alias(alias, service);
             assert_eq!(result.is_ok(), allowed, "{alias} of {service}: {result:?}");
@@ -556,13 +702,19 @@ proptest! {
             signals: BTreeMap::new(),
             overall: Overall::Independent,
             shut_down: false,
+            served: BTreeSet::from([OVERALL]),
         };
         let mut signals = BTreeMap::new();
         let mut told: BTreeMap<String, ServingStatus> = BTreeMap::from([(String::new(), Serving)]);
         for operation in operations {
             apply(operation.clone(), &health, &mut oracle, &mut signals);
+            oracle.note_served();
             for name in NAMES {
                 prop_assert_eq!(health.check(name), oracle.shown(name), "{:?} {:?}", name, operation);
+                let served = (health.has_served(name), oracle.has_served(name));
+                prop_assert_eq!(served.0, served.1, "served, {:?} {:?}", name, operation);
+                let held = (health.held(name).is_some(), oracle.is_held(name));
+                prop_assert_eq!(held.0, held.1, "held, {:?} {:?}", name, operation);
             }
             // The feed tells the same, each change once.
             while let Some(transition) = block_on(futures_lite::future::poll_once(feed.next())).flatten() {

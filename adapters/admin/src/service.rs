@@ -122,13 +122,11 @@ impl Scope {
     }
 
     fn hold(&self, Wanted { service, hold }: &Wanted) -> Reply {
+        let was_held = self.registry.held(service).is_some();
         let update = self.registry.hold(service, hold.clone());
         info!(service, by = hold.holder(), reason = hold.reason(), %update, "held");
-        let status = match update {
-            // There was a hold, and this one has taken its place.
-            Update::Unchanged => StatusCode::OK,
-            _ => StatusCode::CREATED,
-        };
+        // There was a hold, and this one has taken its place.
+        let status = if was_held { StatusCode::OK } else { StatusCode::CREATED };
         self.done(status, service, update, Some(hold))
     }
 

@@ -167,6 +167,8 @@ fn a_hold_that_takes_the_place_of_another_one_says_so() {
     let admin = Admin::new();
     assert_eq!(admin.send("PUT /holds/svc", r#"{"reason":"one"}"#).0, StatusCode::CREATED);
     let (status, answer) = admin.send("PUT /holds/svc", r#"{"reason":"two","by":"bob"}"#);
+    assert_eq!((status, &answer["update"]), (StatusCode::OK, &json!("hidden")));
+    let (status, answer) = admin.send("PUT /holds/svc", r#"{"reason":"two","by":"bob"}"#);
     assert_eq!((status, &answer["update"]), (StatusCode::OK, &json!("unchanged")));
     let held = json!({"holds":[{"service":"svc","reason":"two","by":"bob"}]});
     assert_eq!(admin.send("GET /holds", "").1, held);

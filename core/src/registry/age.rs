@@ -1,23 +1,31 @@
 //! What ends by itself: findings that grow stale, heartbeats that fall silent, holds with an end.
 //!
 //! Nothing here waits. Whoever asks the registry looks at one number first, the earliest deadline, and
-//! lets go of what is due; a monitor does so without being asked.
+//! lets go of what is due; whoever changes it does so too, and a monitor without being asked.
 
 use std::{
     cmp::Reverse,
     collections::BinaryHeap,
+    mem,
     sync::{Arc as StdArc, atomic::Ordering},
     task::Waker,
     time::Instant,
 };
 
-use super::{Inner, Registry, ledger::Ledger, record::Name};
+use super::{
+    Inner, Registry,
+    ledger::{Changed, Ledger, Moment},
+    record::Name,
+};
 use crate::{Finding, Hold, elapsed::Elapsed, rt::Timer, transition::Cause};
 
-/// What is to be looked at when its time comes, earliest first.
+/// What is to be looked at when its time comes, earliest first. What ends sooner, or is renewed, stays
+/// until its time comes, or until [`tidy`](Self::tidy).
 #[derive(Default)]
 pub(super) struct Deadlines {
     queue: BinaryHeap<Reverse<(Instant, Due)>>,
+    /// At most so many counted when that was last looked at.
+    counted: usize,
 }
 
 #[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
@@ -29,19 +37,39 @@ pub(super) enum Due {
 }
 
 impl Deadlines {
-    pub(super) fn push(&mut self, at: Instant, due: Due) {
+    fn push(&mut self, at: Instant, due: Due) {
         self.queue.push(Reverse((at, due)));
+    }
+
+    /// Drops those that do not `count`, if they may be more than those that do.
+    fn tidy(&mut self, counts: impl Fn(Instant, &Due) -> bool) {
+        if self.queue.len() <= 2 * self.counted + SLACK {
+            return;
+        }
+        let mut queue = mem::take(&mut self.queue).into_vec();
+        queue.retain(|Reverse((at, due))| counts(*at, due));
+        // Of a hold that came back there may be several.
+        queue.sort_unstable();
+        queue.dedup();
+        self.counted = queue.len();
+        self.queue = queue.into();
     }
 
     fn next(&self) -> Option<Instant> {
         self.queue.peek().map(|Reverse((at, _))| *at)
     }
 
+    fn is_due(&self, now: Instant) -> bool {
+        self.next().is_some_and(|at| at <= now)
+    }
+
     fn pop_due(&mut self, now: Instant) -> Option<(Instant, Due)> {
-        if self.next()? > now {
+        if !self.is_due(now) {
             return None;
         }
-        self.queue.pop().map(|Reverse(due)| due)
+        let Reverse(due) = self.queue.pop()?;
+        self.counted = self.counted.min(self.queue.len());
+        Some(due)
     }
 }
 
@@ -103,22 +131,31 @@ impl Inner {
         }
     }
 
+    /// Every change does this first; here it is all that there is to do.
     fn expire(&self, now: Instant) {
-        self.change(now, |ledger, _| {
-            while let Some((at, due)) = ledger.deadlines.pop_due(now) {
-                match due {
-                    Due::Condition(place) => ledger.expire_condition(place, at, now),
-                    Due::Hold(service) => ledger.expire_hold(&service, now),
-                }
+        self.change(now, |_, _| ());
+    }
+
+    /// Lets go of what is too old at `now`, and shows the result. One comparison where nothing is.
+    pub(super) fn end_what_is_over(&self, ledger: &mut Ledger, now: Instant) -> Changed {
+        if !ledger.deadlines.is_due(now) {
+            return Changed::default();
+        }
+        while let Some((at, due)) = ledger.deadlines.pop_due(now) {
+            match due {
+                Due::Condition(place) => ledger.expire_condition(place, at, now),
+                Due::Hold(service) => ledger.expire_hold(&service, now),
             }
-        });
+        }
+        let moment = Moment { now, latched: self.is_latched() };
+        ledger.settle(moment, &mut self.index_writer())
     }
 
     /// Makes the earliest deadline readable without the ledger; returns who waits for a later one.
     pub(super) fn publish_deadline(&self, ledger: &mut Ledger) -> Vec<Waker> {
         let next = ledger.deadlines.next().map_or(NEVER, |at| self.since_epoch(at));
         let before = self.next_deadline.swap(next, Ordering::AcqRel);
-        if next < before { std::mem::take(&mut ledger.drivers) } else { Vec::new() }
+        if next < before { mem::take(&mut ledger.drivers) } else { Vec::new() }
     }
 
     /// Nanoseconds; 584 years are never reached.
@@ -129,6 +166,21 @@ impl Inner {
 }
 
 impl Ledger {
+    /// Has `due`, which ends at `at` as it stands in the ledger by now, looked at in time.
+    pub(super) fn queue(&mut self, at: Instant, due: Due) {
+        self.deadlines.push(at, due);
+        let (conditions, records) = (&self.conditions, &self.records);
+        self.deadlines.tidy(|at, due| match due {
+            Due::Condition(place) => {
+                conditions.get(*place).is_some_and(|entry| entry.queued == Some(at))
+            }
+            Due::Hold(service) => {
+                let hold = records.get(service).and_then(|record| record.hold.as_ref());
+                hold.is_some_and(|hold| hold.end() == Some(at))
+            }
+        });
+    }
+
     fn expire_condition(&mut self, place: usize, at: Instant, now: Instant) {
         let Some(entry) = self.conditions.get_mut(place) else {
             return;
@@ -166,5 +218,60 @@ impl Ledger {
     }
 }
 
+/// Deadlines that do not count and are not worth the time to drop them.
+const SLACK: usize = 64;
+
 /// No deadline.
 pub(super) const NEVER: u64 = u64::MAX;
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    const HOUR: Duration = Duration::from_secs(3_600);
+
+    fn queued(registry: &Registry) -> usize {
+        registry.inner.lock().deadlines.queue.len()
+    }
+
+    #[test]
+    fn deadlines_of_what_ended_before_them_do_not_pile_up() {
+        let registry = Registry::new();
+        let end = registry.now() + HOUR;
+        registry.hold("kept", Hold::new("migration").until(end));
+        let kept = registry.heartbeat("kept", "worker", HOUR).unwrap();
+        for round in 0..10_000 {
+            registry.hold("svc", Hold::new("backup").until(end + Duration::from_secs(round)));
+            registry.release("svc");
+            // One that comes back with the same end stands for one deadline.
+            registry.hold("again", Hold::new("backup").until(end));
+            registry.release("again");
+            registry.heartbeat("svc", "worker", HOUR).unwrap().retire();
+        }
+        assert!(queued(&registry) <= 2 * 4 + SLACK, "{}", queued(&registry));
+
+        registry.expire(end + HOUR);
+        assert_eq!(registry.held("kept"), None);
+        assert_eq!(registry.conditions("kept")[0].finding, Finding::Failing);
+        drop(kept);
+    }
+
+    #[test]
+    fn tidying_keeps_every_deadline_that_counts() {
+        let registry = Registry::new();
+        let start = registry.now();
+        let names: Vec<_> = (0..1_000).map(|at| at.to_string()).collect();
+        for (at, name) in (1..).zip(&names) {
+            registry.hold(name, Hold::new("first").until(start + 2 * at * HOUR));
+            registry.hold(name, Hold::new("renewed").until(start + at * HOUR));
+        }
+        assert!(queued(&registry) >= names.len());
+        for (at, name) in (1..).zip(&names) {
+            assert!(registry.held(name).is_some(), "{name}");
+            registry.expire(start + at * HOUR);
+            assert_eq!(registry.held(name), None);
+        }
+    }
+}

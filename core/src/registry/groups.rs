@@ -73,7 +73,7 @@ impl Registry {
     /// - if `name` is a service or an alias, or [`OVERALL`], for which there is
     ///   [`overall`](Self::overall).
     pub fn group(&self, name: &str, group: Group) -> Result<Update, ConfigError> {
-        self.try_update(|ledger, moment| ledger.group(name, group, moment).map(Some))
+        self.try_update(|ledger, moment| ledger.group(name, group, moment))
     }
 
     /// Registers all of these groups, as [`group`](Self::group) does, or none, in one step that no reader
@@ -104,12 +104,13 @@ struct Makeup {
 }
 
 impl Ledger {
+    /// Returns the group's cell if that is another group than before.
     fn group(
         &mut self,
         name: &str,
         group: Group,
         moment: Moment,
-    ) -> Result<Arc<Cell>, ConfigError> {
+    ) -> Result<Option<Arc<Cell>>, ConfigError> {
         let known = self.records.get(name);
         match known.map(|record| &record.nature) {
             Some(Nature::AliasOf(_)) => return Err(ConfigError::taken(name, "an alias")),
@@ -121,17 +122,15 @@ impl Ledger {
         }
         let name = self.resolve(name);
         let members = self.members("group", &name, group.members)?;
-        self.forget_edges(&name, Origin::Group);
+        let nature = Nature::Group(group.reading);
         let record = self.record(&name, moment.now);
         let cell = Arc::clone(&record.cell);
-        record.nature = Nature::Group(group.reading);
+        let was_made = record.nature == nature && record.reported.is_some();
+        record.nature = nature;
         record.reported.get_or_insert(ServingStatus::Serving);
-        for (other, critical) in members {
-            let edge = Edge { other, reading: group.reading, critical, origin: Origin::Group };
-            self.follow(&name, edge, moment);
-        }
+        let is_other = self.refollow(&name, Origin::Group, group.reading, members, moment);
         self.mark(&name, Cause::Grouped);
-        Ok(cell)
+        Ok((is_other || !was_made).then_some(cell))
     }
 
     fn makeup(&self, name: &str) -> Makeup {

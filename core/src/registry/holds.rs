@@ -15,7 +15,7 @@ impl Registry {
     /// the hold's own end.
     ///
     /// A name that is not registered can be held too; the hold counts from its registration on. Holding
-    /// what is held replaces the hold. A hold that ends by itself ends, at the latest, with the next
+    /// what is held replaces the hold, which is [`Update::Hidden`] if the new one differs. A hold that ends by itself ends, at the latest, with the next
     /// question; a [`Monitor`](crate::condition::Monitor) ends it on time, and so tells watchers.
     pub fn hold(&self, service: &str, hold: impl Into<Hold>) -> Update {
         let hold = hold.into();
@@ -47,7 +47,6 @@ impl Registry {
     /// ```
     pub fn try_hold(&self, service: &str, hold: impl Into<Hold>) -> Result<Update, Hold> {
         let hold = hold.into();
-        self.inner.let_go();
         let (edited, changed) = self.change(|ledger, moment| {
             let service = ledger.resolve(service);
             let held = ledger.records.get(&service).and_then(|record| record.hold.as_ref());
@@ -125,16 +124,29 @@ impl Registry {
 }
 
 impl Ledger {
-    /// The service's cell, if it was not held before.
+    /// The service's cell, unless this very hold is in force.
     fn hold(&mut self, service: &Name, hold: Hold, moment: Moment) -> Option<Arc<Cell>> {
-        if let Some(end) = hold.end() {
-            self.deadlines.push(end, Due::Hold(StdArc::clone(service)));
-        }
         let record = self.record(service, moment.now);
-        let cell = Arc::clone(&record.cell);
-        let is_new = record.hold.replace(hold).is_none();
+        if record.hold.as_ref() == Some(&hold) {
+            return None;
+        }
+        let (cell, end) = (Arc::clone(&record.cell), hold.end());
+        record.hold = Some(hold);
+        if let Some(end) = end {
+            self.queue(end, Due::Hold(StdArc::clone(service)));
+        }
         self.mark(service, Cause::Held);
-        is_new.then_some(cell)
+        Some(cell)
+    }
+
+    /// Has a hold on `alias`, which holds nothing any more, hold the service that it stands for now, unless
+    /// somebody holds that.
+    pub(super) fn pass_hold_on(&mut self, alias: &Name, service: &Name, moment: Moment) {
+        let hold = self.records.get_mut(alias).and_then(|record| record.hold.take());
+        let is_held = self.records.get(service).is_some_and(|record| record.hold.is_some());
+        if let Some(hold) = hold.filter(|_| !is_held) {
+            self.hold(service, hold, moment);
+        }
     }
 }
 

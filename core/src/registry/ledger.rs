@@ -171,6 +171,12 @@ impl Ledger {
         self.records.get(name).is_some_and(Record::is_registered)
     }
 
+    /// Whether `name` is another name of a service.
+    pub(super) fn is_alias(&self, name: &str) -> bool {
+        let record = self.records.get(name);
+        record.is_some_and(|record| matches!(record.nature, Nature::AliasOf(_)))
+    }
+
     /// Has [`settle`](Self::settle) look at `name`.
     pub(super) fn mark(&mut self, name: &Name, cause: Cause) {
         self.marked.push((StdArc::clone(name), cause));
@@ -191,9 +197,17 @@ impl Ledger {
         let mut marked = mem::take(&mut self.marked);
         let mut touched = mem::take(&mut self.touched);
         let mut next = 0;
-        while let Some((name, cause)) = marked.get(next).cloned() {
-            next += 1;
-            self.work_out(&name, cause, moment, &mut marked, &mut touched);
+        loop {
+            while let Some((name, cause)) = marked.get(next).cloned() {
+                next += 1;
+                self.work_out(&name, cause, moment, &mut marked, &mut touched);
+            }
+            for name in &touched {
+                self.start(name, moment, &mut marked);
+            }
+            if next == marked.len() {
+                break;
+            }
         }
         if touched.len() > 1 {
             // Held throughout, so that no Check or List sees half of the change.
@@ -244,6 +258,23 @@ impl Ledger {
         }
     }
 
+    /// Notes that `name` has been SERVING, if it is and had not been; its followers are next.
+    ///
+    /// Only once nothing is left to work out: a passing state on the way there is none that it was in. What
+    /// comes of it takes no SERVING back, as having started only ever speaks for a follower.
+    fn start(&mut self, name: &Name, moment: Moment, marked: &mut Vec<(Name, Cause)>) {
+        let Some(record) = self.records.get_mut(name) else {
+            return;
+        };
+        let is_service = !matches!(record.nature, Nature::AliasOf(_));
+        let is_serving = record.own == ServingStatus::Serving && !record.hides(moment.latched);
+        if is_service && is_serving && !record.served {
+            record.served = true;
+            let followers = record.followers.iter();
+            marked.extend(followers.map(|name| (StdArc::clone(name), Cause::Dependency)));
+        }
+    }
+
     /// What `record` stands for, by what was said of it and of those that it follows.
     fn stand(&self, record: &Record, moment: Moment) -> Stand {
         if let Nature::AliasOf(service) = &record.nature {
@@ -262,14 +293,11 @@ impl Ledger {
         if self.overall_of_all && record.cell.service().is_empty() {
             worst = worst.max(self.tally.worst());
         }
-        let (reported, held) = (record.reported, record.is_held());
-        let standing = Standing { reported, worst, held, latched: false };
-        let own = standing.shown();
-        let shown = Standing { latched: moment.latched && record.is_latched(), ..standing }.shown();
+        let held = record.is_held();
+        let own = Standing { reported: record.reported, worst, held, latched: false }.shown();
         let alive = record.reported != Some(ServingStatus::NotServing)
             && !self.entries(record).any(Entry::asks_for_restart);
-        let registered = own != ServingStatus::ServiceUnknown;
-        let served = registered && (record.served || shown == ServingStatus::Serving);
+        let served = record.served && own != ServingStatus::ServiceUnknown;
         Stand { own, alive, served }
     }
 
@@ -330,7 +358,7 @@ impl Ledger {
         if record.own == ServingStatus::ServiceUnknown {
             return None;
         }
-        if latched && record.is_latched() {
+        if record.hides(latched) {
             return Some("shutting down".into());
         }
         if let Some(hold) = record.hold.as_ref().filter(|_| record.is_held()) {
@@ -376,7 +404,7 @@ impl Ledger {
             && entry.queued.is_none_or(|queued| at < queued)
         {
             entry.queued = Some(at);
-            self.deadlines.push(at, Due::Condition(place));
+            self.queue(at, Due::Condition(place));
         }
     }
 }

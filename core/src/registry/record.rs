@@ -50,7 +50,7 @@ pub(super) enum Nature {
 }
 
 /// That a service follows another one.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub(super) struct Edge {
     pub(super) other: Name,
     pub(super) reading: Reading,
@@ -190,10 +190,15 @@ impl Record {
         self.follows.iter().filter(|edge| edge.critical).filter(counts)
     }
 
+    /// Whether it shows NOT_SERVING for a shutdown that is in force, whatever it stands for.
+    pub(super) fn hides(&self, latched: bool) -> bool {
+        latched && self.is_latched()
+    }
+
     pub(super) fn shows(&self, latched: bool) -> ServingStatus {
         match self.own {
             ServingStatus::ServiceUnknown => ServingStatus::ServiceUnknown,
-            _ if latched && self.is_latched() => ServingStatus::NotServing,
+            _ if self.hides(latched) => ServingStatus::NotServing,
             own => own,
         }
     }

@@ -1,6 +1,9 @@
 //! Services that follow others: dependencies, aliases, and the server as a whole.
 
-use std::{collections::HashSet, sync::Arc as StdArc};
+use std::{
+    collections::{HashMap, hash_map::Entry},
+    sync::Arc as StdArc,
+};
 
 use super::{
     Registry, Update,
@@ -67,7 +70,7 @@ impl Registry {
             // With its record it is one of all, should the overall service be made of all.
             ledger.record(&service, moment.now);
             ledger.mark(&service, Cause::Dependency);
-            ledger.refuse_cycle(&service, &other)?;
+            ledger.refuse_cycle(&service, [&other])?;
             let record = ledger.record(&service, moment.now);
             record.reported.get_or_insert(ServingStatus::Serving);
             let cell = record.cell.clone();
@@ -76,16 +79,19 @@ impl Registry {
         })
     }
 
-    /// Ends what [`depends_on`](Self::depends_on) began.
+    /// Ends what [`depends_on`](Self::depends_on) began, by whichever name of `other`.
     #[expect(clippy::must_use_candidate, reason = "what it did matters to few callers")]
     pub fn independent_of(&self, service: &str, other: &str) -> Update {
         self.update(|ledger, _| {
             let (service, other) = (ledger.resolve(service), ledger.resolve(other));
-            let record = ledger.records.get_mut(&service)?;
-            let at = record.follows.iter().position(|edge| edge.is_dependency_on(&other))?;
-            record.follows.remove(at);
-            let cell = record.cell.clone();
-            ledger.unfollow(&other, &service);
+            let cell = ledger.records.get(&service)?.cell.clone();
+            // The name of a service that is gone may be another one's alias by now.
+            let has_ended = ledger.end_edges(&service, |ledger, edge| {
+                edge.origin == Origin::Dependency && *ledger.stands_for(&edge.other) == *other
+            });
+            if !has_ended {
+                return None;
+            }
             ledger.mark(&service, Cause::Dependency);
             Some(cell)
         })
@@ -93,7 +99,8 @@ impl Registry {
 
     /// Gives `service` a second name, which always shows its status, and ends with it.
     ///
-    /// What is set or held by either name is set or held for both. For Dubbo, whose consumers watch
+    /// What is set or held by either name is set or held for both. A hold on the name from before becomes
+    /// one of the service, unless that has one already, which then stays. For Dubbo, whose consumers watch
     /// [`dubbo::service_key`](crate::dubbo::service_key):
     ///
     /// ```
@@ -134,11 +141,12 @@ impl Registry {
             record.nature = Nature::AliasOf(StdArc::clone(&service));
             ledger.mark(&name, Cause::Aliased);
             // Something may depend on a service of this name that is gone.
-            if let Err(cycle) = ledger.refuse_cycle(&name, &service) {
+            if let Err(cycle) = ledger.refuse_cycle(&name, [&service]) {
                 ledger.record(alias, moment.now).nature = Nature::Service;
                 return Err(cycle);
             }
-            ledger.record(&service, moment.now).followers.push(name);
+            ledger.record(&service, moment.now).followers.push(StdArc::clone(&name));
+            ledger.pass_hold_on(&name, &service, moment);
             Ok(Some(cell))
         })
     }
@@ -166,26 +174,20 @@ impl Registry {
             match overall {
                 Overall::Independent => {}
                 Overall::All => {
-                    let (mut path, mut seen) = (vec![StdArc::clone(&name)], HashSet::new());
-                    if ledger.any_leads_to(&name, &mut path, &mut seen) {
-                        return Err(ConfigError::cycle(path));
-                    }
+                    ledger.refuse_cycle(&name, ledger.services())?;
                 }
                 Overall::Of(services) => {
                     let named = services.iter().map(|service| (StdArc::clone(service), true));
                     members = ledger.members("overall", &name, named.collect())?;
                 }
             }
-            ledger.forget_edges(&name, Origin::Overall);
-            ledger.overall_of_all = *overall == Overall::All;
-            for (other, critical) in members {
-                let reading = Reading::Serving;
-                let edge = Edge { other, reading, critical, origin: Origin::Overall };
-                ledger.follow(&name, edge, moment);
-            }
+            let of_all = *overall == Overall::All;
+            let was_of_all = std::mem::replace(&mut ledger.overall_of_all, of_all);
+            let is_other =
+                ledger.refollow(&name, Origin::Overall, Reading::Serving, members, moment);
             let cell = ledger.record(&name, moment.now).cell.clone();
             ledger.mark(&name, Cause::Dependency);
-            Ok(Some(cell))
+            Ok((is_other || was_of_all != of_all).then_some(cell))
         })
     }
 }
@@ -204,10 +206,31 @@ impl Ledger {
                 return Err(ConfigError::unknown_service(field, &member));
             }
             let member = self.resolve(&member);
-            self.refuse_cycle(follower, &member)?;
+            self.refuse_cycle(follower, [&member])?;
             known.push((member, critical));
         }
         Ok(known)
+    }
+
+    /// Has `follower` follow these members, and no others for this reason; returns whether that is news.
+    pub(super) fn refollow(
+        &mut self,
+        follower: &Name,
+        origin: Origin,
+        reading: Reading,
+        members: Vec<(Name, bool)>,
+        moment: Moment,
+    ) -> bool {
+        let edge = |(other, critical)| Edge { other, reading, critical, origin };
+        let edges: Vec<_> = members.into_iter().map(edge).collect();
+        let known = self.records.get(follower).map(|record| record.follows.as_slice());
+        let known = known.unwrap_or_default().iter().filter(|edge| edge.origin == origin);
+        if known.eq(&edges) {
+            return false;
+        }
+        self.forget_edges(follower, origin);
+        edges.into_iter().for_each(|edge| self.follow(follower, edge, moment));
+        true
     }
 
     pub(super) fn follow(&mut self, follower: &Name, edge: Edge, moment: Moment) {
@@ -218,59 +241,82 @@ impl Ledger {
 
     /// Ends what `follower` follows for one reason.
     pub(super) fn forget_edges(&mut self, follower: &Name, origin: Origin) {
-        let Some(record) = self.records.get_mut(follower) else {
-            return;
-        };
-        let (gone, kept) = std::mem::take(&mut record.follows)
-            .into_iter()
-            .partition::<Vec<_>, _>(|edge| edge.origin == origin);
-        record.follows = kept;
-        gone.iter().for_each(|edge| self.unfollow(&edge.other, follower));
+        self.end_edges(follower, |_, edge| edge.origin == origin);
     }
 
-    /// An error if `other` follows `follower`, or is it.
-    fn refuse_cycle(&self, follower: &Name, other: &Name) -> Result<(), ConfigError> {
-        let mut path = vec![StdArc::clone(follower)];
-        if self.leads_to(other, follower, &mut path, &mut HashSet::new()) {
-            return Err(ConfigError::cycle(path));
+    /// Ends what `follower` follows by the edges that `ends` says; returns whether there were any.
+    fn end_edges(&mut self, follower: &Name, ends: impl Fn(&Self, &Edge) -> bool) -> bool {
+        let Some(record) = self.records.get_mut(follower) else {
+            return false;
+        };
+        let follows = std::mem::take(&mut record.follows);
+        let (gone, kept) = follows.into_iter().partition::<Vec<_>, _>(|edge| ends(self, edge));
+        if let Some(record) = self.records.get_mut(follower) {
+            record.follows = kept;
+        }
+        gone.iter().for_each(|edge| self.unfollow(&edge.other, follower));
+        !gone.is_empty()
+    }
+
+    /// An error if one of `others` follows `follower`, or is it.
+    fn refuse_cycle<'a>(
+        &'a self,
+        follower: &'a Name,
+        others: impl IntoIterator<Item = &'a Name>,
+    ) -> Result<(), ConfigError> {
+        // From whom each was reached; what is there needs no second look.
+        let mut reached_from = HashMap::new();
+        let mut to_visit = Vec::new();
+        let mut reach = |other, from, to_visit: &mut Vec<_>| {
+            if let Entry::Vacant(vacant) = reached_from.entry(other) {
+                vacant.insert(from);
+                to_visit.push(other);
+            }
+        };
+        others.into_iter().for_each(|other| reach(other, follower, &mut to_visit));
+        while let Some(name) = to_visit.pop() {
+            if name == follower {
+                return Err(ConfigError::cycle(way_around(follower, &reached_from)));
+            }
+            self.followed_by(name).for_each(|other| reach(other, name, &mut to_visit));
         }
         Ok(())
     }
 
-    /// Whether `from` is or follows `to`; `path` then has the way.
-    fn leads_to(
-        &self,
-        from: &Name,
-        to: &Name,
-        path: &mut Vec<Name>,
-        seen: &mut HashSet<Name>,
-    ) -> bool {
-        path.push(StdArc::clone(from));
-        if from == to {
-            return true;
-        }
-        let is_new = seen.insert(StdArc::clone(from));
-        let record = self.records.get(from).filter(|_| is_new);
+    /// Whom `name` follows. An overall service of all follows every service, be it registered by now or
+    /// not: they all count once they are.
+    fn followed_by<'a>(&'a self, name: &'a Name) -> impl Iterator<Item = &'a Name> {
+        let record = self.records.get(name);
         let behind = record.and_then(|record| match &record.nature {
             Nature::AliasOf(service) => Some(service),
             Nature::Service | Nature::Group(_) => None,
         });
         let follows = record.map(|record| record.follows.as_slice()).unwrap_or_default();
-        let mut follows = follows.iter().map(|edge| &edge.other).chain(behind);
-        let found = follows.any(|other| self.leads_to(other, to, path, seen));
-        let through_all = is_new && **from == *OVERALL && self.overall_of_all;
-        if found || (through_all && self.any_leads_to(to, path, seen)) {
-            return true;
-        }
-        path.pop();
-        false
+        let is_of_all = **name == *OVERALL && self.overall_of_all;
+        let all = is_of_all.then(|| self.services()).into_iter().flatten();
+        follows.iter().map(|edge| &edge.other).chain(behind).chain(all)
     }
 
-    /// Whether a service leads to `to`, be it registered by now or not: they all count once they are.
-    fn any_leads_to(&self, to: &Name, path: &mut Vec<Name>, seen: &mut HashSet<Name>) -> bool {
-        let mut services = self.records.iter().filter(|(name, record)| record.counts(name));
-        services.any(|(service, _)| self.leads_to(service, to, path, seen))
+    /// The names that count for the overall service, should it be made of all.
+    fn services(&self) -> impl Iterator<Item = &Name> {
+        let services = self.records.iter().filter(|(name, record)| record.counts(name));
+        services.map(|(name, _)| name)
     }
+}
+
+/// The way from `name` back to it, by who was reached from whom.
+fn way_around(name: &Name, reached_from: &HashMap<&Name, &Name>) -> Vec<Name> {
+    let mut way = vec![StdArc::clone(name)];
+    let mut at = name;
+    while let Some(from) = reached_from.get(at) {
+        way.push(StdArc::clone(from));
+        if *from == name {
+            break;
+        }
+        at = from;
+    }
+    way.reverse();
+    way
 }
 
 impl Edge {

@@ -349,13 +349,14 @@ fn a_hold_that_is_tried_leaves_those_of_others_alone() {
     let by_cron = || Hold::new("backup").by("cron");
 
     assert_eq!(registry.try_hold("svc", by_cron()), Ok(Update::Changed));
-    assert_eq!(registry.try_hold("svc", Hold::new("longer").by("cron")), Ok(Update::Unchanged));
+    assert_eq!(registry.try_hold("svc", by_cron()), Ok(Update::Unchanged));
+    assert_eq!(registry.try_hold("svc", Hold::new("longer").by("cron")), Ok(Update::Hidden));
     assert_eq!(registry.held("svc").unwrap().reason(), "longer");
     assert_eq!(registry.release_held_by("svc", "ada"), Update::Unchanged);
     assert_eq!(registry.check("svc"), Some(NotServing));
 
     // Somebody who does not say who it is is somebody else.
-    registry.hold("svc", "disk swap");
+    assert_eq!(registry.hold("svc", "disk swap"), Update::Hidden);
     assert_eq!(registry.try_hold("svc", by_cron()), Err(Hold::new("disk swap")));
     assert_eq!(registry.release_held_by("svc", "cron"), Update::Unchanged);
     assert_eq!(registry.held("svc"), Some(Hold::new("disk swap")));
@@ -371,6 +372,7 @@ fn a_hold_covers_one_service_until_it_is_released() {
     let registry = Registry::new();
     registry.set("svc", Serving);
     assert_eq!(registry.hold("svc", "disk swap"), Update::Changed);
+    assert_eq!(registry.hold("svc", "still at it"), Update::Hidden);
     assert_eq!(registry.hold("svc", "still at it"), Update::Unchanged);
     assert_eq!(registry.held("svc").as_ref().map(Hold::reason), Some("still at it"));
     assert_eq!(registry.check("svc"), Some(NotServing));

@@ -191,7 +191,7 @@ impl Oracle {
     ) -> (Update, Vec<Change>) {
         let stated = |oracle: &Self| {
             let facts = oracle.services.get(service);
-            facts.map(|facts| (facts.reported, facts.hold.is_some()))
+            facts.map(|facts| (facts.reported, facts.hold))
         };
         let before = stated(self);
         let changes = self.step(cause, |oracle| {
