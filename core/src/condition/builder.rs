@@ -19,6 +19,8 @@ use crate::{
 pub struct MonitorBuilder {
     registry: Registry,
     timer: Arc<dyn Timer>,
+    /// `None`: the timer's.
+    seed: Option<u64>,
     observers: Vec<Arc<dyn Observer>>,
     outbox: Arc<Outbox>,
     candidates: Vec<Candidate>,
@@ -31,6 +33,7 @@ impl MonitorBuilder {
         Self {
             registry: registry.clone(),
             timer,
+            seed: None,
             observers: Vec::new(),
             outbox: Arc::default(),
             candidates: Vec::new(),
@@ -98,6 +101,16 @@ impl MonitorBuilder {
         self
     }
 
+    /// What the [jitter](ConditionConfig::jitter) is drawn from. By default the timer has a
+    /// [seed](Timer::seed), a random one, so that no two processes keep step.
+    ///
+    /// Two monitors with one seed evaluate conditions of the same names at the same times: for tests that
+    /// are to be repeated.
+    pub const fn seed(mut self, seed: u64) -> Self {
+        self.seed = Some(seed);
+        self
+    }
+
     /// Registers the conditions, each pending, so that their services are UNKNOWN until they pass.
     ///
     /// # Errors
@@ -112,7 +125,8 @@ impl MonitorBuilder {
             candidate.config().validate()?;
         }
         self.registry.set_clock(&self.timer);
-        let (roster, commands) = Roster::new(&self.registry, Arc::clone(&self.outbox));
+        let seed = self.seed.unwrap_or_else(|| self.timer.seed());
+        let (roster, commands) = Roster::new(&self.registry, seed, Arc::clone(&self.outbox));
         let mut attempt = Attempt::new(&self.registry, &roster);
         for candidate in self.candidates {
             attempt.enlist(candidate)?;

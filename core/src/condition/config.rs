@@ -116,8 +116,12 @@ impl ConditionConfig {
     /// By how much the time between two starts varies, as a part of the period from 0 to 1; 0.1 by
     /// default.
     ///
-    /// It keeps the processes of a fleet from asking a database all at once. The average stays the
-    /// period. The sequence follows from the names of service and condition, so a test can repeat it.
+    /// It keeps the processes of a fleet from asking a database all at once: they draw apart with the
+    /// second evaluation. The first one is not put off, as a service is UNKNOWN until then; where a whole
+    /// fleet starts at one moment, [`initial_delay`](Self::initial_delay) can differ by process.
+    ///
+    /// The average stays the period. The sequence follows from the [seed](super::MonitorBuilder::seed) of
+    /// the monitor and the names of service and condition.
     pub const fn jitter(mut self, part: f64) -> Self {
         self.jitter = part;
         self

@@ -33,6 +33,8 @@ pub struct ConditionId(Id);
 /// What is added or removed counts in the registry at once; the driver learns of it as soon as it runs.
 pub(super) struct Roster {
     registry: Registry,
+    /// What the jitter of the conditions is drawn from.
+    seed: u64,
     outbox: Arc<Outbox>,
     commands: Sender<Command>,
     /// Those that were added and not removed. Guards nothing else: no other lock is taken under it.
@@ -73,10 +75,14 @@ pub(super) enum Post {
 }
 
 impl Roster {
-    pub(super) fn new(registry: &Registry, outbox: Arc<Outbox>) -> (Self, Receiver<Command>) {
+    pub(super) fn new(
+        registry: &Registry,
+        seed: u64,
+        outbox: Arc<Outbox>,
+    ) -> (Self, Receiver<Command>) {
         let (commands, receiver) = async_channel::unbounded();
         let registry = registry.clone();
-        (Self { registry, outbox, commands, live: Mutex::default() }, receiver)
+        (Self { registry, seed, outbox, commands, live: Mutex::default() }, receiver)
     }
 
     pub(super) const fn outbox(&self) -> &Arc<Outbox> {
@@ -97,7 +103,7 @@ impl Roster {
             period: plan.period,
             timeout: plan.timeout,
             jitter: plan.jitter,
-            seed: Pace::seed(&service, &name),
+            seed: Pace::seed(self.seed, &service, &name),
         };
         let member = Member {
             threshold: Threshold::new(plan.failure_threshold, plan.success_threshold),
