@@ -106,6 +106,32 @@ fn a_panic_without_a_message_is_a_failure_too() {
 }
 
 #[test]
+fn a_condition_whose_panic_panics_when_it_is_dropped_is_evaluated_again() {
+    struct Bomb;
+    impl Drop for Bomb {
+        fn drop(&mut self) {
+            panic!("dropped");
+        }
+    }
+    let world = World::new();
+    let mut is_first = true;
+    let odd = Shared::new("odd", move || {
+        let panics = std::mem::take(&mut is_first);
+        async move {
+            if panics {
+                std::panic::panic_any(Bomb);
+            }
+            Ok::<(), health_core::Reason>(())
+        }
+    });
+    let monitor = world.builder().condition(SVC, odd, strict()).build().unwrap();
+    let mut runner = world.start(monitor);
+    assert_eq!(world.reason("odd").as_deref(), Some("panicked"));
+    runner.pass(10 * S);
+    assert_eq!(world.status(), Some(Serving));
+}
+
+#[test]
 fn a_timeout_is_a_failure_that_drops_the_evaluation_and_keeps_the_condition() {
     let world = World::new();
     let script = world.script("postgres");
