@@ -216,10 +216,13 @@ impl Driver {
         };
         let before = member.threshold.finding();
         let finding = member.threshold.handle_result(result.is_ok());
-        match result {
-            Ok(()) if finding == Finding::Failing => {}
-            Ok(()) => member.reason = None,
-            Err(reason) => member.reason = Some(text(reason)),
+        match (finding, result) {
+            // A few failures that are not believed are no reason.
+            (Finding::Passing, _) | (Finding::Pending, Ok(())) => member.reason = None,
+            (Finding::Failing, Ok(())) => {}
+            (Finding::Pending | Finding::Failing, Err(reason)) => {
+                member.reason = Some(text(reason))
+            }
         }
         if finding != before {
             member.log(finding);

@@ -73,6 +73,12 @@ fn the_reason_of_a_failure_stays_until_the_condition_passes() {
     runner.pass(10 * S);
     assert_eq!(world.condition("postgres").finding, Finding::Passing);
     assert_eq!(world.reason("postgres"), None);
+    script.does(Fail("once"));
+    runner.pass(10 * S);
+    assert_eq!(world.condition("postgres").finding, Finding::Passing);
+    assert_eq!(world.reason("postgres"), None, "too few failures are no reason");
+    runner.pass(10 * S);
+    assert_eq!(world.reason("postgres").as_deref(), Some("once"));
 }
 
 #[test]
