@@ -18,6 +18,7 @@ use crate::{
     Finding, Reason, Registry,
     condition::{
         alarm::Alarm,
+        config::RESOLUTION,
         observer::{Evaluation, Observer},
         roster::{Command, DROPPED, Recruit},
         schedule::{Id, Run, Schedule, Spread, later},
@@ -243,12 +244,12 @@ impl Driver {
         }
     }
 
-    /// Has the driver polled at `at`, but not before it has rested.
+    /// Has the driver polled at `at`, or a [`RESOLUTION`] from now if that is later.
     fn sleep_until(&mut self, at: Option<Instant>, cx: &mut Context<'_>) {
         let Some(at) = at else {
             return;
         };
-        let rested = later(self.timer.now(), REST);
+        let rested = later(self.timer.now(), RESOLUTION);
         if self.alarm.poll(&*self.timer, at.max(rested), cx).is_ready() {
             cx.waker().wake_by_ref();
         }
@@ -304,7 +305,3 @@ fn text(reason: &Reason) -> Arc<str> {
 /// How much of one kind a poll does at most, so that the other tasks of the executor get their turn
 /// when very many conditions come, or come due, at once.
 const BATCH: usize = 64;
-
-/// The driver sleeps no shorter than this, so that many conditions take few wake-ups, and periods that
-/// are too short for any use no more: 1 000 a second. Most runtimes' timers are no finer.
-const REST: Duration = Duration::from_millis(1);
