@@ -95,7 +95,7 @@ impl Driver {
             return Poll::Pending;
         }
         let own = self.schedule.next_start().into_iter().chain(self.schedule.next_timeout());
-        self.sleep_until(own.chain(self.registry.next_deadline()).min(), cx);
+        self.sleep_until(own.chain(self.next_expiry()).min(), cx);
         Poll::Pending
     }
 
@@ -134,9 +134,7 @@ impl Driver {
         self.cancel_overdue(now);
         let starts_left = self.start_due(horizon.unwrap_or(now), now);
         self.poll_tasks(cx);
-        if self.registry.next_deadline().is_some_and(|at| at <= now) {
-            self.registry.expire(now);
-        }
+        self.registry.expire_due();
         starts_left
     }
 
@@ -177,7 +175,7 @@ impl Driver {
             for (id, outcome) in outcomes.drain(..) {
                 let run = self.schedule.handle_finish(id, now);
                 if let (Some(run), Outcome::Done(result)) = (run, outcome) {
-                    self.conclude(id, run, &result, now);
+                    self.conclude(id, run, &result);
                 }
             }
         }
@@ -191,7 +189,7 @@ impl Driver {
             };
             member.control.cancel();
             let reason = Reason::new(format!("timed out after {:?}", member.timeout));
-            self.conclude(id, run, &Err(reason), now);
+            self.conclude(id, run, &Err(reason));
         }
     }
 
@@ -211,7 +209,7 @@ impl Driver {
     }
 
     /// Counts a result, reports what is believed of the condition now, and tells the observers.
-    fn conclude(&mut self, id: Id, run: Run, result: &Result<(), Reason>, now: Instant) {
+    fn conclude(&mut self, id: Id, run: Run, result: &Result<(), Reason>) {
         let Some(member) = self.members.get_mut(&id) else {
             return;
         };
@@ -228,7 +226,7 @@ impl Driver {
         if finding != before {
             member.log(finding);
         }
-        let expires = later(now, member.max_age);
+        let expires = later(self.registry.now(), member.max_age);
         self.registry.report(member.key, finding, member.reason.clone(), Some(expires));
         let evaluation = Evaluation {
             service: &member.service,
@@ -242,6 +240,12 @@ impl Driver {
             // The panic hook has reported it; a counter that is broken must not stop the monitor.
             let _ = caught(|| observer.evaluated(&evaluation));
         }
+    }
+
+    /// When something of the registry is over next, which has a clock of its own, by the driver's.
+    fn next_expiry(&self) -> Option<Instant> {
+        let left = self.registry.next_deadline()?.saturating_duration_since(self.registry.now());
+        Some(later(self.timer.now(), left))
     }
 
     /// Has the driver polled at `at`, or a [`RESOLUTION`] from now if that is later.

@@ -63,9 +63,9 @@ impl Registry {
         self.inner.lock().deadlines.next()
     }
 
-    /// Lets go of what is too old at `now`, shows the result and tells watchers.
-    pub(crate) fn expire(&self, now: Instant) {
-        self.inner.expire(now);
+    /// Lets go of what is too old, shows the result and tells watchers.
+    pub(crate) fn expire_due(&self) {
+        self.inner.let_go();
     }
 
     /// Wakes `driver` once when the next deadline becomes an earlier one.
