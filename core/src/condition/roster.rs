@@ -20,7 +20,7 @@ use crate::{
         task::{Control, Outbox, Task},
         threshold::Threshold,
     },
-    registry::{ConditionKey, LIVENESS},
+    registry::{Applicant, ConditionKey, LIVENESS},
     sync::{Mutex, lock},
 };
 
@@ -91,12 +91,29 @@ impl Roster {
 
     /// Registers a condition, and hands it to the driver.
     pub(super) fn enlist(&self, candidate: Candidate) -> Result<ConditionId, ConfigError> {
-        let Candidate { id, post, name, scope, config, control, task } = candidate;
-        let plan = config.plan()?;
-        let key = match &post {
-            Post::Service(service) => self.registry.add_condition(service, &name, scope),
-            Post::Liveness => self.registry.add_liveness_condition(&name, scope),
-        }?;
+        let id = ConditionId(candidate.id);
+        self.enlist_all(vec![candidate], &[])?;
+        Ok(id)
+    }
+
+    /// Registers conditions and dependencies, all of them or none, and hands them to the driver.
+    pub(super) fn enlist_all(
+        &self,
+        candidates: Vec<Candidate>,
+        dependencies: &[(Arc<str>, Arc<str>)],
+    ) -> Result<(), ConfigError> {
+        let plans = candidates.iter().map(|candidate| candidate.config.plan());
+        let plans: Vec<_> = plans.collect::<Result<_, _>>()?;
+        let applicants: Vec<_> = candidates.iter().map(Candidate::applicant).collect();
+        let keys = self.registry.admit(&applicants, dependencies)?;
+        for ((candidate, plan), key) in candidates.into_iter().zip(plans).zip(keys) {
+            self.hand_over(candidate, plan, key);
+        }
+        Ok(())
+    }
+
+    fn hand_over(&self, candidate: Candidate, plan: Plan, key: ConditionKey) {
+        let Candidate { id, post, name, control, task, .. } = candidate;
         lock(&self.live).insert(id, key);
         let service = post.into_service();
         let pace = Pace {
@@ -121,7 +138,6 @@ impl Roster {
             // The monitor is gone: what it drives fails, and so does what it would have driven.
             self.registry.abandon(key, DROPPED);
         }
-        Ok(ConditionId(id))
     }
 
     /// Takes a condition out of the registry and away from the driver.
@@ -153,8 +169,12 @@ impl Candidate {
         &self.config
     }
 
-    pub(super) const fn post(&self) -> &Post {
-        &self.post
+    fn applicant(&self) -> Applicant<'_> {
+        let service = match &self.post {
+            Post::Service(service) => Some(&**service),
+            Post::Liveness => None,
+        };
+        Applicant { service, name: &self.name, scope: self.scope }
     }
 }
 

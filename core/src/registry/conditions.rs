@@ -119,15 +119,7 @@ impl Registry {
 
     /// Takes a condition away: the service shows what the others make of it.
     pub(crate) fn remove_condition(&self, key: ConditionKey) {
-        self.change(|ledger, _| {
-            if ledger.entry(key).is_some() {
-                let entry = ledger.conditions.remove(key.place);
-                if let Some(record) = ledger.records.get_mut(&entry.service) {
-                    record.conditions.retain(|place| *place != key.place);
-                }
-                ledger.mark(&entry.service, Cause::Condition);
-            }
-        });
+        self.change(|ledger, _| ledger.remove_condition(key));
     }
 
     /// Fails a condition whose owner is gone, for good: nobody is left who could find out. A new condition
@@ -177,16 +169,39 @@ impl Ledger {
         scope: Scope,
         moment: Moment,
     ) -> Result<ConditionKey, ConfigError> {
+        let (key, replaced) = self.push_condition(service, name, scope, moment)?;
+        replaced.into_iter().for_each(|key| self.remove_condition(key));
+        Ok(key)
+    }
+
+    pub(super) fn remove_condition(&mut self, key: ConditionKey) {
+        if self.entry(key).is_some() {
+            let entry = self.conditions.remove(key.place);
+            if let Some(record) = self.records.get_mut(&entry.service) {
+                record.conditions.retain(|place| *place != key.place);
+            }
+            self.mark(&entry.service, Cause::Condition);
+        }
+    }
+
+    /// Adds a condition, and returns the abandoned one of the same name, if any: that is to be removed.
+    pub(super) fn push_condition(
+        &mut self,
+        service: &Name,
+        name: &StdArc<str>,
+        scope: Scope,
+        moment: Moment,
+    ) -> Result<(ConditionKey, Option<ConditionKey>), ConfigError> {
         let known = self.record(service, moment.now).conditions.clone();
-        let same =
-            |place: &usize| self.conditions.get(*place).is_some_and(|entry| entry.name == *name);
-        if let Some(place) = known.into_iter().find(same) {
-            let is_abandoned = self.conditions.get(place).is_some_and(|entry| entry.is_abandoned);
-            if !is_abandoned {
+        let mut replaced = None;
+        for place in known {
+            let Some(entry) = self.conditions.get(place).filter(|entry| entry.name == *name) else {
+                continue;
+            };
+            if !entry.is_abandoned {
                 return Err(ConfigError::duplicate(service, name));
             }
-            self.conditions.remove(place);
-            self.record(service, moment.now).conditions.retain(|other| *other != place);
+            replaced = Some(ConditionKey { place, generation: entry.generation });
         }
         self.generation += 1;
         let generation = self.generation;
@@ -203,7 +218,7 @@ impl Ledger {
             generation,
         });
         self.record(service, moment.now).conditions.push(place);
-        Ok(ConditionKey { place, generation })
+        Ok((ConditionKey { place, generation }, replaced))
     }
 }
 

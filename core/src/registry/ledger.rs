@@ -163,9 +163,10 @@ impl Ledger {
         self.mark(&service, Cause::Dependency);
     }
 
-    /// Whether `name` is registered.
+    /// Whether `name` is registered, also if that has not been settled.
     pub(super) fn is_registered(&self, name: &str) -> bool {
-        self.records.get(name).is_some_and(Record::is_registered)
+        let record = self.records.get(self.stands_for(name));
+        record.is_some_and(|record| record.reported.is_some() && !record.hidden)
     }
 
     /// Has [`settle`](Self::settle) look at `name`.
