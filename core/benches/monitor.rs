@@ -95,7 +95,8 @@ impl Load {
         record: &Arc<Record>,
     ) -> Monitor {
         let timer: Arc<dyn Timer> = Arc::<LoopTimer>::clone(timer);
-        let mut builder = Monitor::builder(registry, timer).observer(Arc::<Record>::clone(record));
+        let mut builder = Monitor::builder(registry, timer).seed(0);
+        builder = builder.observer(Arc::<Record>::clone(record));
         for at in 0..self.conditions {
             let condition =
                 Local::new((at % PER_SERVICE).to_string(), async || Ok::<(), Reason>(()));

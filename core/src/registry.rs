@@ -1,5 +1,6 @@
 //! `Registry`: the statuses of a server's services, and everything that may change them.
 
+mod admission;
 mod age;
 mod builder;
 mod conditions;
@@ -21,6 +22,7 @@ use std::{
     time::Instant,
 };
 
+pub(crate) use admission::Applicant;
 pub use builder::RegistryBuilder;
 pub(crate) use conditions::ConditionKey;
 pub use conditions::ConditionState;

@@ -1,6 +1,12 @@
 //! The runtime boundary: all that this crate needs from an async runtime is a clock that can wait.
 
-use std::{fmt::Debug, future::Future, pin::Pin, time::Instant};
+use std::{
+    fmt::Debug,
+    future::Future,
+    hash::{BuildHasher as _, Hasher as _, RandomState},
+    pin::Pin,
+    time::Instant,
+};
 
 /// A clock that a future can wait for.
 ///
@@ -59,6 +65,12 @@ pub trait Timer: Debug + Send + Sync + 'static {
 
     /// A future that completes at `deadline`, at once if that has passed.
     fn sleep_until(&self, deadline: Instant) -> Pin<Box<dyn Sleep>>;
+
+    /// What chance is drawn from, such as the jitter of a monitor: another number at every call and in
+    /// every process. A simulated clock overrides it, so that a test can be repeated.
+    fn seed(&self) -> u64 {
+        random()
+    }
 }
 
 /// A wait that [`Timer::sleep_until`] returned.
@@ -70,4 +82,9 @@ pub trait Sleep: Future<Output = ()> + Send {
 /// The system's clock: the only place where this crate reads one.
 pub(crate) fn system_now() -> Instant {
     Instant::now()
+}
+
+/// From the keys of a hash map, which the operating system draws.
+fn random() -> u64 {
+    RandomState::new().build_hasher().finish()
 }

@@ -95,6 +95,11 @@ impl Timer for ManualTimer {
         drop(clock);
         Box::pin(ManualSleep { timer: self.clone(), deadline, id, is_done: false })
     }
+
+    /// Always the same one: what a test sees, it sees again.
+    fn seed(&self) -> u64 {
+        0
+    }
 }
 
 impl Future for ManualSleep {

@@ -3,9 +3,9 @@
 use std::{fmt, sync::Arc};
 
 use crate::{
-    ConfigError, Registry, Update,
+    ConfigError, Registry,
     condition::{
-        ConditionConfig, ConditionId, Local, Monitor, Scoped, Shared,
+        ConditionConfig, Local, Monitor, Scoped, Shared,
         driver::Driver,
         observer::Observer,
         roster::{Candidate, Post, Roster},
@@ -19,6 +19,8 @@ use crate::{
 pub struct MonitorBuilder {
     registry: Registry,
     timer: Arc<dyn Timer>,
+    /// `None`: the timer's.
+    seed: Option<u64>,
     observers: Vec<Arc<dyn Observer>>,
     outbox: Arc<Outbox>,
     candidates: Vec<Candidate>,
@@ -31,6 +33,7 @@ impl MonitorBuilder {
         Self {
             registry: registry.clone(),
             timer,
+            seed: None,
             observers: Vec::new(),
             outbox: Arc::default(),
             candidates: Vec::new(),
@@ -98,11 +101,21 @@ impl MonitorBuilder {
         self
     }
 
+    /// What the [jitter](ConditionConfig::jitter) is drawn from. By default the timer has a
+    /// [seed](Timer::seed), a random one, so that no two processes keep step.
+    ///
+    /// Two monitors with one seed evaluate conditions of the same names at the same times: for tests that
+    /// are to be repeated.
+    pub const fn seed(mut self, seed: u64) -> Self {
+        self.seed = Some(seed);
+        self
+    }
+
     /// Registers the conditions, each pending, so that their services are UNKNOWN until they pass.
     ///
     /// # Errors
     ///
-    /// If anything of it is invalid; then nothing of it is registered.
+    /// If anything of it is invalid; then nothing of it is registered, and no watcher saw any of it.
     ///
     /// - a configuration ([`ConditionConfig::validate`]);
     /// - a condition whose service has one of this name;
@@ -112,15 +125,9 @@ impl MonitorBuilder {
             candidate.config().validate()?;
         }
         self.registry.set_clock(&self.timer);
-        let (roster, commands) = Roster::new(&self.registry, Arc::clone(&self.outbox));
-        let mut attempt = Attempt::new(&self.registry, &roster);
-        for candidate in self.candidates {
-            attempt.enlist(candidate)?;
-        }
-        for (service, other) in self.dependencies {
-            attempt.depend(service, other)?;
-        }
-        attempt.succeed();
+        let seed = self.seed.unwrap_or_else(|| self.timer.seed());
+        let (roster, commands) = Roster::new(&self.registry, seed, Arc::clone(&self.outbox));
+        roster.enlist_all(self.candidates, &self.dependencies)?;
         let driver = Driver::new(self.registry, self.timer, self.observers, commands, self.outbox);
         Ok(Monitor::new(driver, Arc::new(roster)))
     }
@@ -128,70 +135,6 @@ impl MonitorBuilder {
     fn with(mut self, post: Post, scoped: impl Scoped, config: ConditionConfig) -> Self {
         self.candidates.push(Candidate::new(post, scoped, config, &self.outbox));
         self
-    }
-}
-
-/// What was registered so far; dropping it undoes it.
-struct Attempt<'a> {
-    registry: &'a Registry,
-    roster: &'a Roster,
-    conditions: Vec<ConditionId>,
-    dependencies: Vec<(Arc<str>, Arc<str>)>,
-    /// Services that were not registered before.
-    services: Vec<Arc<str>>,
-}
-
-impl<'a> Attempt<'a> {
-    const fn new(registry: &'a Registry, roster: &'a Roster) -> Self {
-        Self {
-            registry,
-            roster,
-            conditions: Vec::new(),
-            dependencies: Vec::new(),
-            services: Vec::new(),
-        }
-    }
-
-    fn enlist(&mut self, candidate: Candidate) -> Result<(), ConfigError> {
-        if let Post::Service(service) = candidate.post() {
-            self.note_if_new(&Arc::clone(service));
-        }
-        self.conditions.push(self.roster.enlist(candidate)?);
-        Ok(())
-    }
-
-    fn depend(&mut self, service: Arc<str>, other: Arc<str>) -> Result<(), ConfigError> {
-        self.note_if_new(&service);
-        if self.registry.depends_on(&service, &other)? != Update::Unchanged {
-            self.dependencies.push((service, other));
-        }
-        Ok(())
-    }
-
-    fn note_if_new(&mut self, service: &Arc<str>) {
-        if self.registry.check(service).is_none() {
-            self.services.push(Arc::clone(service));
-        }
-    }
-
-    fn succeed(mut self) {
-        self.conditions.clear();
-        self.dependencies.clear();
-        self.services.clear();
-    }
-}
-
-impl Drop for Attempt<'_> {
-    fn drop(&mut self) {
-        for (service, other) in &self.dependencies {
-            self.registry.independent_of(service, other);
-        }
-        for id in &self.conditions {
-            self.roster.discharge(*id);
-        }
-        for service in &self.services {
-            self.registry.remove(service);
-        }
     }
 }
 

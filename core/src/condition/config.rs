@@ -78,7 +78,7 @@ impl ConditionConfig {
         }
     }
 
-    /// The time from one start to the next; 10 s by default, above zero.
+    /// The time from one start to the next; 10 s by default, at least 1 ms.
     ///
     /// The rate is fixed: how long an evaluation takes does not move the next one. A period that is
     /// missed, because the evaluation before it took that long, is skipped.
@@ -116,8 +116,12 @@ impl ConditionConfig {
     /// By how much the time between two starts varies, as a part of the period from 0 to 1; 0.1 by
     /// default.
     ///
-    /// It keeps the processes of a fleet from asking a database all at once. The average stays the
-    /// period. The sequence follows from the names of service and condition, so a test can repeat it.
+    /// It keeps the processes of a fleet from asking a database all at once: they draw apart with the
+    /// second evaluation. The first one is not put off, as a service is UNKNOWN until then; where a whole
+    /// fleet starts at one moment, [`initial_delay`](Self::initial_delay) can differ by process.
+    ///
+    /// The average stays the period. The sequence follows from the [seed](super::MonitorBuilder::seed) of
+    /// the monitor and the names of service and condition.
     pub const fn jitter(mut self, part: f64) -> Self {
         self.jitter = part;
         self
@@ -143,7 +147,10 @@ impl ConditionConfig {
 
     /// The configuration with nothing left open.
     pub(super) fn plan(&self) -> Result<Plan, ConfigError> {
-        let period = above_zero("period", self.period)?;
+        let period = self.period;
+        if period < RESOLUTION {
+            return Err(refused("period", period, "at least 1ms"));
+        }
         let timeout = self.timeout.unwrap_or_else(|| DEFAULT_TIMEOUT.min(period));
         let timeout = above_zero("timeout", timeout)?;
         if timeout > period {
@@ -154,7 +161,10 @@ impl ConditionConfig {
         }
         let jitter = part(period, self.jitter);
         let gap = period.saturating_add(jitter).saturating_add(timeout);
-        let max_age = self.max_age.unwrap_or_else(|| period.saturating_mul(DEFAULT_MAX_AGE));
+        let max_age = self.max_age.unwrap_or_else(|| {
+            // Of the shortest periods, how late a start may be is a part that counts.
+            period.saturating_mul(DEFAULT_MAX_AGE).max(gap.saturating_add(RESOLUTION))
+        });
         if max_age < gap {
             let must = "at least period + jitter + timeout, the longest time between two results";
             return Err(refused("max_age", max_age, must));
@@ -207,13 +217,18 @@ fn refused(field: &'static str, value: Duration, must: &'static str) -> ConfigEr
     ConfigError::value(field, &format_args!("{value:?}"), must)
 }
 
+/// The driver sleeps no shorter than this, so that many conditions take few wake-ups. Most runtimes' timers
+/// are no finer.
+pub(super) const RESOLUTION: Duration = Duration::from_millis(1);
+
 const DEFAULT_PERIOD: Duration = Duration::from_secs(10);
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(1);
 const DEFAULT_FAILURE_THRESHOLD: u32 = 3;
 const DEFAULT_SUCCESS_THRESHOLD: u32 = 1;
 /// A tenth of a period spreads a fleet within some periods, and delays no result by much.
 const DEFAULT_JITTER: f64 = 0.1;
-/// In periods. With the jitter and the timeout at their largest, two results are 3 periods apart.
+/// In periods. With the jitter and the timeout at their largest, two results are 3 periods apart, and what
+/// the [`RESOLUTION`] adds.
 const DEFAULT_MAX_AGE: u32 = 3;
 
 #[cfg(test)]
@@ -260,6 +275,8 @@ mod tests {
     fn what_cannot_be_is_refused_with_its_field_and_value() {
         let table = [
             (every(Duration::ZERO), "period is 0ns"),
+            (every(Duration::from_micros(300)), "period is 300µs"),
+            (every(MS - Duration::from_nanos(1)), "period is 999.999µs"),
             (every(S).timeout(Duration::ZERO), "timeout is 0ns"),
             (every(S).timeout(S + Duration::from_nanos(1)), "timeout is 1.000000001s"),
             (every(S).failure_threshold(0), "failure_threshold is 0"),
@@ -281,7 +298,9 @@ mod tests {
     #[test]
     fn the_limits_themselves_are_allowed() {
         let table = [
-            every(Duration::from_nanos(1)),
+            every(MS),
+            every(MS).jitter(1.0),
+            every(MS).timeout(Duration::from_nanos(1)),
             every(S).timeout(S),
             every(S).failure_threshold(1).success_threshold(u32::MAX),
             every(S).jitter(0.0),

@@ -18,6 +18,7 @@ use crate::{
     Finding, Reason, Registry,
     condition::{
         alarm::Alarm,
+        config::RESOLUTION,
         observer::{Evaluation, Observer},
         roster::{Command, DROPPED, Recruit},
         schedule::{Id, Run, Schedule, Spread, later},
@@ -94,7 +95,7 @@ impl Driver {
             return Poll::Pending;
         }
         let own = self.schedule.next_start().into_iter().chain(self.schedule.next_timeout());
-        self.sleep_until(own.chain(self.registry.next_deadline()).min(), cx);
+        self.sleep_until(own.chain(self.next_expiry()).min(), cx);
         Poll::Pending
     }
 
@@ -133,9 +134,7 @@ impl Driver {
         self.cancel_overdue(now);
         let starts_left = self.start_due(horizon.unwrap_or(now), now);
         self.poll_tasks(cx);
-        if self.registry.next_deadline().is_some_and(|at| at <= now) {
-            self.registry.expire(now);
-        }
+        self.registry.expire_due();
         starts_left
     }
 
@@ -176,7 +175,7 @@ impl Driver {
             for (id, outcome) in outcomes.drain(..) {
                 let run = self.schedule.handle_finish(id, now);
                 if let (Some(run), Outcome::Done(result)) = (run, outcome) {
-                    self.conclude(id, run, &result, now);
+                    self.conclude(id, run, &result);
                 }
             }
         }
@@ -190,7 +189,7 @@ impl Driver {
             };
             member.control.cancel();
             let reason = Reason::new(format!("timed out after {:?}", member.timeout));
-            self.conclude(id, run, &Err(reason), now);
+            self.conclude(id, run, &Err(reason));
         }
     }
 
@@ -210,21 +209,24 @@ impl Driver {
     }
 
     /// Counts a result, reports what is believed of the condition now, and tells the observers.
-    fn conclude(&mut self, id: Id, run: Run, result: &Result<(), Reason>, now: Instant) {
+    fn conclude(&mut self, id: Id, run: Run, result: &Result<(), Reason>) {
         let Some(member) = self.members.get_mut(&id) else {
             return;
         };
         let before = member.threshold.finding();
         let finding = member.threshold.handle_result(result.is_ok());
-        match result {
-            Ok(()) if finding == Finding::Failing => {}
-            Ok(()) => member.reason = None,
-            Err(reason) => member.reason = Some(text(reason)),
+        match (finding, result) {
+            // A few failures that are not believed are no reason.
+            (Finding::Passing, _) | (Finding::Pending, Ok(())) => member.reason = None,
+            (Finding::Failing, Ok(())) => {}
+            (Finding::Pending | Finding::Failing, Err(reason)) => {
+                member.reason = Some(text(reason))
+            }
         }
         if finding != before {
             member.log(finding);
         }
-        let expires = later(now, member.max_age);
+        let expires = later(self.registry.now(), member.max_age);
         self.registry.report(member.key, finding, member.reason.clone(), Some(expires));
         let evaluation = Evaluation {
             service: &member.service,
@@ -240,12 +242,18 @@ impl Driver {
         }
     }
 
-    /// Has the driver polled at `at`, but not before it has rested.
+    /// When something of the registry is over next, which has a clock of its own, by the driver's.
+    fn next_expiry(&self) -> Option<Instant> {
+        let left = self.registry.next_deadline()?.saturating_duration_since(self.registry.now());
+        Some(later(self.timer.now(), left))
+    }
+
+    /// Has the driver polled at `at`, or a [`RESOLUTION`] from now if that is later.
     fn sleep_until(&mut self, at: Option<Instant>, cx: &mut Context<'_>) {
         let Some(at) = at else {
             return;
         };
-        let rested = later(self.timer.now(), REST);
+        let rested = later(self.timer.now(), RESOLUTION);
         if self.alarm.poll(&*self.timer, at.max(rested), cx).is_ready() {
             cx.waker().wake_by_ref();
         }
@@ -301,7 +309,3 @@ fn text(reason: &Reason) -> Arc<str> {
 /// How much of one kind a poll does at most, so that the other tasks of the executor get their turn
 /// when very many conditions come, or come due, at once.
 const BATCH: usize = 64;
-
-/// The driver sleeps no shorter than this, so that many conditions take few wake-ups, and periods that
-/// are too short for any use no more: 1 000 a second. Most runtimes' timers are no finer.
-const REST: Duration = Duration::from_millis(1);

@@ -20,7 +20,7 @@ use crate::{
         task::{Control, Outbox, Task},
         threshold::Threshold,
     },
-    registry::{ConditionKey, LIVENESS},
+    registry::{Applicant, ConditionKey, LIVENESS},
     sync::{Mutex, lock},
 };
 
@@ -33,6 +33,8 @@ pub struct ConditionId(Id);
 /// What is added or removed counts in the registry at once; the driver learns of it as soon as it runs.
 pub(super) struct Roster {
     registry: Registry,
+    /// What the jitter of the conditions is drawn from.
+    seed: u64,
     outbox: Arc<Outbox>,
     commands: Sender<Command>,
     /// Those that were added and not removed. Guards nothing else: no other lock is taken under it.
@@ -73,10 +75,14 @@ pub(super) enum Post {
 }
 
 impl Roster {
-    pub(super) fn new(registry: &Registry, outbox: Arc<Outbox>) -> (Self, Receiver<Command>) {
+    pub(super) fn new(
+        registry: &Registry,
+        seed: u64,
+        outbox: Arc<Outbox>,
+    ) -> (Self, Receiver<Command>) {
         let (commands, receiver) = async_channel::unbounded();
         let registry = registry.clone();
-        (Self { registry, outbox, commands, live: Mutex::default() }, receiver)
+        (Self { registry, seed, outbox, commands, live: Mutex::default() }, receiver)
     }
 
     pub(super) const fn outbox(&self) -> &Arc<Outbox> {
@@ -85,19 +91,36 @@ impl Roster {
 
     /// Registers a condition, and hands it to the driver.
     pub(super) fn enlist(&self, candidate: Candidate) -> Result<ConditionId, ConfigError> {
-        let Candidate { id, post, name, scope, config, control, task } = candidate;
-        let plan = config.plan()?;
-        let key = match &post {
-            Post::Service(service) => self.registry.add_condition(service, &name, scope),
-            Post::Liveness => self.registry.add_liveness_condition(&name, scope),
-        }?;
+        let id = ConditionId(candidate.id);
+        self.enlist_all(vec![candidate], &[])?;
+        Ok(id)
+    }
+
+    /// Registers conditions and dependencies, all of them or none, and hands them to the driver.
+    pub(super) fn enlist_all(
+        &self,
+        candidates: Vec<Candidate>,
+        dependencies: &[(Arc<str>, Arc<str>)],
+    ) -> Result<(), ConfigError> {
+        let plans = candidates.iter().map(|candidate| candidate.config.plan());
+        let plans: Vec<_> = plans.collect::<Result<_, _>>()?;
+        let applicants: Vec<_> = candidates.iter().map(Candidate::applicant).collect();
+        let keys = self.registry.admit(&applicants, dependencies)?;
+        for ((candidate, plan), key) in candidates.into_iter().zip(plans).zip(keys) {
+            self.hand_over(candidate, plan, key);
+        }
+        Ok(())
+    }
+
+    fn hand_over(&self, candidate: Candidate, plan: Plan, key: ConditionKey) {
+        let Candidate { id, post, name, control, task, .. } = candidate;
         lock(&self.live).insert(id, key);
         let service = post.into_service();
         let pace = Pace {
             period: plan.period,
             timeout: plan.timeout,
             jitter: plan.jitter,
-            seed: Pace::seed(&service, &name),
+            seed: Pace::seed(self.seed, &service, &name),
         };
         let member = Member {
             threshold: Threshold::new(plan.failure_threshold, plan.success_threshold),
@@ -115,7 +138,6 @@ impl Roster {
             // The monitor is gone: what it drives fails, and so does what it would have driven.
             self.registry.abandon(key, DROPPED);
         }
-        Ok(ConditionId(id))
     }
 
     /// Takes a condition out of the registry and away from the driver.
@@ -147,8 +169,12 @@ impl Candidate {
         &self.config
     }
 
-    pub(super) const fn post(&self) -> &Post {
-        &self.post
+    fn applicant(&self) -> Applicant<'_> {
+        let service = match &self.post {
+            Post::Service(service) => Some(&**service),
+            Post::Liveness => None,
+        };
+        Applicant { service, name: &self.name, scope: self.scope }
     }
 }
 

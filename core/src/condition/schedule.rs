@@ -202,9 +202,9 @@ impl Slot {
 }
 
 impl Pace {
-    /// The seed for a condition: another sequence for every name, and the same one in every run.
-    pub(super) fn seed(service: &str, condition: &str) -> u64 {
-        foldhash::quality::FixedState::default().hash_one((service, condition))
+    /// The seed for a condition: another sequence for every name, and for every seed of a monitor.
+    pub(super) fn seed(monitor: u64, service: &str, condition: &str) -> u64 {
+        foldhash::quality::FixedState::with_seed(monitor).hash_one((service, condition))
     }
 }
 

@@ -195,7 +195,19 @@ async fn evaluate<C: Condition>(condition: &mut C, control: &Control) -> Outcome
 /// A future that panicked is dropped and never polled again. The condition is evaluated again: what it
 /// makes of its state after a panic is its own affair, as with a lock that is not poisoned.
 pub(super) fn caught<T>(user_code: impl FnOnce() -> T) -> Result<T, Reason> {
-    catch_unwind(AssertUnwindSafe(user_code)).map_err(|panic| panicked(&*panic))
+    catch_unwind(AssertUnwindSafe(user_code)).map_err(|panic| {
+        let reason = panicked(&*panic);
+        discard(panic);
+        reason
+    })
+}
+
+/// Drops what a panic carried, which is user code too.
+fn discard(panic: Box<dyn Any + Send>) {
+    if let Err(next) = catch_unwind(AssertUnwindSafe(|| drop(panic))) {
+        // Dropping this one might panic in turn, for ever: it is not worth its memory.
+        Box::leak(next);
+    }
 }
 
 fn panicked(panic: &(dyn Any + Send)) -> Reason {

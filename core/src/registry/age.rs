@@ -91,9 +91,9 @@ impl Registry {
         self.inner.lock().deadlines.next()
     }
 
-    /// Lets go of what is too old at `now`, shows the result and tells watchers.
-    pub(crate) fn expire(&self, now: Instant) {
-        self.inner.expire(now);
+    /// Lets go of what is too old, shows the result and tells watchers.
+    pub(crate) fn expire_due(&self) {
+        self.inner.let_go();
     }
 
     /// Wakes `driver` once when the next deadline becomes an earlier one.
@@ -252,7 +252,7 @@ mod tests {
         }
         assert!(queued(&registry) <= 2 * 4 + SLACK, "{}", queued(&registry));
 
-        registry.expire(end + HOUR);
+        registry.inner.expire(end + HOUR);
         assert_eq!(registry.held("kept"), None);
         assert_eq!(registry.conditions("kept")[0].finding, Finding::Failing);
         drop(kept);
@@ -270,7 +270,7 @@ mod tests {
         assert!(queued(&registry) >= names.len());
         for (at, name) in (1..).zip(&names) {
             assert!(registry.held(name).is_some(), "{name}");
-            registry.expire(start + at * HOUR);
+            registry.inner.expire(start + at * HOUR);
             assert_eq!(registry.held(name), None);
         }
     }

@@ -110,15 +110,7 @@ impl Registry {
 
     /// Takes a condition away: the service shows what the others make of it.
     pub(crate) fn remove_condition(&self, key: ConditionKey) {
-        self.change(|ledger, _| {
-            if ledger.entry(key).is_some() {
-                let entry = ledger.conditions.remove(key.place);
-                if let Some(places) = ledger.places(&entry.post) {
-                    places.retain(|place| *place != key.place);
-                }
-                ledger.mark_post(&entry.post, Cause::Condition);
-            }
-        });
+        self.change(|ledger, _| ledger.remove_condition(key));
     }
 
     /// Fails a condition whose owner is gone, for good: nobody is left who could find out. A new condition
@@ -168,20 +160,43 @@ impl Ledger {
         scope: Scope,
         moment: Moment,
     ) -> Result<ConditionKey, ConfigError> {
+        let (key, replaced) = self.push_condition(post, name, scope, moment)?;
+        replaced.into_iter().for_each(|key| self.remove_condition(key));
+        Ok(key)
+    }
+
+    pub(super) fn remove_condition(&mut self, key: ConditionKey) {
+        if self.entry(key).is_some() {
+            let entry = self.conditions.remove(key.place);
+            if let Some(places) = self.places(&entry.post) {
+                places.retain(|place| *place != key.place);
+            }
+            self.mark_post(&entry.post, Cause::Condition);
+        }
+    }
+
+    /// Adds a condition, and returns the abandoned one of the same name, if any: that is to be removed.
+    pub(super) fn push_condition(
+        &mut self,
+        post: &Post,
+        name: &StdArc<str>,
+        scope: Scope,
+        moment: Moment,
+    ) -> Result<(ConditionKey, Option<ConditionKey>), ConfigError> {
         if let Post::Service(service) = post {
             self.record(service, moment.now);
         }
         self.mark_post(post, Cause::Condition);
         let known = self.places(post).cloned().unwrap_or_default();
-        let same =
-            |place: &usize| self.conditions.get(*place).is_some_and(|entry| entry.name == *name);
-        if let Some(place) = known.into_iter().find(same) {
-            let is_abandoned = self.conditions.get(place).is_some_and(|entry| entry.is_abandoned);
-            if !is_abandoned {
+        let mut replaced = None;
+        for place in known {
+            let Some(entry) = self.conditions.get(place).filter(|entry| entry.name == *name) else {
+                continue;
+            };
+            if !entry.is_abandoned {
                 return Err(ConfigError::duplicate(post.name(), name));
             }
-            self.conditions.remove(place);
-            self.places(post).into_iter().for_each(|places| places.retain(|it| *it != place));
+            replaced = Some(ConditionKey { place, generation: entry.generation });
         }
         self.generation += 1;
         let generation = self.generation;
@@ -198,7 +213,7 @@ impl Ledger {
             generation,
         });
         self.places(post).into_iter().for_each(|places| places.push(place));
-        Ok(ConditionKey { place, generation })
+        Ok((ConditionKey { place, generation }, replaced))
     }
 
     /// The conditions of `record`, in the order in which they were added; the process's liveness, where it

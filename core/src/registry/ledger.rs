@@ -166,7 +166,7 @@ impl Ledger {
         self.mark(&service, Cause::Dependency);
     }
 
-    /// Whether `name` is registered.
+    /// Whether `name` is registered, also if that has not been settled.
     pub(super) fn is_registered(&self, name: &str) -> bool {
         self.records.get(name).is_some_and(Record::is_registered)
     }

@@ -10,7 +10,7 @@ use super::{
     ledger::{Ledger, Moment},
     record::{Edge, Name, Nature, Origin, Reading, Record},
 };
-use crate::{ConfigError, OVERALL, ServingStatus, transition::Cause};
+use crate::{ConfigError, OVERALL, ServingStatus, cell::Cell, sync::Arc, transition::Cause};
 
 /// What the status of the server as a whole, [`OVERALL`], is made of besides what is set for it.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -59,23 +59,8 @@ impl Registry {
     /// - if `other` depends on `service`, with the path in the text.
     pub fn depends_on(&self, service: &str, other: &str) -> Result<Update, ConfigError> {
         self.try_update(|ledger, moment| {
-            if !ledger.is_registered(other) {
-                return Err(ConfigError::unknown_service("depends_on", other));
-            }
             let (service, other) = (ledger.resolve(service), ledger.resolve(other));
-            let known = ledger.records.get(&service).map(|record| record.follows.as_slice());
-            if known.unwrap_or_default().iter().any(|edge| edge.is_dependency_on(&other)) {
-                return Ok(None);
-            }
-            // With its record it is one of all, should the overall service be made of all.
-            ledger.record(&service, moment.now);
-            ledger.mark(&service, Cause::Dependency);
-            ledger.refuse_cycle(&service, [&other])?;
-            let record = ledger.record(&service, moment.now);
-            record.reported.get_or_insert(ServingStatus::Serving);
-            let cell = record.cell.clone();
-            ledger.follow(&service, Edge::dependency(other), moment);
-            Ok(Some(cell))
+            ledger.depend(&service, &other, moment)
         })
     }
 
@@ -193,6 +178,31 @@ impl Registry {
 }
 
 impl Ledger {
+    /// Lets `service` depend on `other`; `None` if it does already.
+    pub(super) fn depend(
+        &mut self,
+        service: &Name,
+        other: &Name,
+        moment: Moment,
+    ) -> Result<Option<Arc<Cell>>, ConfigError> {
+        if !self.is_registered(other) {
+            return Err(ConfigError::unknown_service("depends_on", other));
+        }
+        let known = self.records.get(service).map(|record| record.follows.as_slice());
+        if known.unwrap_or_default().iter().any(|edge| edge.is_dependency_on(other)) {
+            return Ok(None);
+        }
+        // With its record it is one of all, should the overall service be made of all.
+        self.record(service, moment.now);
+        self.mark(service, Cause::Dependency);
+        self.refuse_cycle(service, [other])?;
+        let record = self.record(service, moment.now);
+        record.reported.get_or_insert(ServingStatus::Serving);
+        let cell = Arc::clone(&record.cell);
+        self.follow(service, Edge::dependency(StdArc::clone(other)), moment);
+        Ok(Some(cell))
+    }
+
     /// The members of `follower` as they are really called; all must be registered, none may follow it.
     pub(super) fn members(
         &self,

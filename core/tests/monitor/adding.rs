@@ -166,7 +166,7 @@ fn what_cannot_be_configured_is_refused_and_leaves_nothing() {
     let monitor = world.builder().build().unwrap();
     let script = world.script("postgres");
     let error = monitor.handle().add(SVC, script.local(), every(Duration::ZERO)).unwrap_err();
-    assert_eq!(error.to_string(), "period is 0ns; it must be greater than zero");
+    assert_eq!(error.to_string(), "period is 0ns; it must be at least 1ms");
     assert_eq!(world.status(), None);
     assert!(script.was_dropped());
 }

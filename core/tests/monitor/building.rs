@@ -99,3 +99,69 @@ fn a_condition_of_another_monitor_stays_when_a_builder_fails() {
     assert_eq!(world.registry.conditions(SVC).len(), 1);
     drop(first);
 }
+
+#[test]
+fn a_builder_that_fails_leaves_the_condition_whose_place_it_would_have_taken() {
+    let world = World::new();
+    let build = |other| {
+        let builder = world.builder().condition(SVC, world.script("postgres").local(), strict());
+        builder.depends_on(SVC, other).build()
+    };
+    drop(build("").unwrap());
+    assert_eq!(world.status(), Some(NotServing));
+    assert!(build("nope").unwrap_err().is_unknown_service());
+    assert_eq!(world.status(), Some(NotServing), "nobody looks after it");
+    assert_eq!(world.reason("postgres").as_deref(), Some("the monitor was dropped"));
+    let next = build("").unwrap();
+    assert_eq!(world.status(), Some(Unknown), "its place can be taken");
+    drop(next);
+}
+
+#[test]
+fn a_builder_that_fails_is_not_seen() {
+    let world = World::new();
+    world.registry.set(SVC, Serving);
+    let before = world.registry.history().len();
+    let deadlock = world.script("deadlock");
+    let error = world
+        .builder()
+        .condition(SVC, world.script("postgres").local(), strict())
+        .condition("other", world.script("disk").local(), strict())
+        .liveness(deadlock.local(), strict())
+        .depends_on("third", SVC)
+        .depends_on(SVC, "other")
+        .depends_on("other", "third")
+        .build()
+        .unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        format!("dependencies form a cycle: other -> third -> {SVC} -> other")
+    );
+    assert_eq!(world.registry.history().len(), before);
+    assert_eq!(world.registry.list().unwrap().len(), 2, "the server as a whole, and the one set");
+    assert!(world.registry.liveness_conditions().is_empty());
+    world.registry.set("liveness", NotServing);
+    assert_eq!(world.registry.check("liveness"), Some(NotServing), "the name is free");
+}
+
+#[test]
+fn what_a_builder_takes_is_seen_in_one_step() {
+    let world = World::new();
+    world.registry.set(SVC, Serving);
+    let before = world.registry.history().len();
+    let monitor = world
+        .builder()
+        .depends_on(SVC, "third")
+        .condition(SVC, world.script("postgres").local(), strict())
+        .condition(SVC, world.script("disk").local(), strict())
+        .depends_on("third", "other")
+        .condition("other", world.script("queue").local(), strict());
+    // A dependency may name what a later line registers.
+    let monitor = monitor.condition("third", world.script("queue").local(), strict());
+    let monitor = monitor.build().unwrap();
+    let seen: Vec<_> = world.registry.history().into_iter().skip(before).collect();
+    let mut changes: Vec<_> = seen.iter().map(|seen| (&*seen.service, seen.to)).collect();
+    changes.sort_unstable_by_key(|(service, _)| *service);
+    assert_eq!(changes, [(SVC, Unknown), ("other", Unknown), ("third", Unknown)]);
+    drop(monitor);
+}

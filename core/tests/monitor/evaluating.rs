@@ -73,6 +73,12 @@ fn the_reason_of_a_failure_stays_until_the_condition_passes() {
     runner.pass(10 * S);
     assert_eq!(world.condition("postgres").finding, Finding::Passing);
     assert_eq!(world.reason("postgres"), None);
+    script.does(Fail("once"));
+    runner.pass(10 * S);
+    assert_eq!(world.condition("postgres").finding, Finding::Passing);
+    assert_eq!(world.reason("postgres"), None, "too few failures are no reason");
+    runner.pass(10 * S);
+    assert_eq!(world.reason("postgres").as_deref(), Some("once"));
 }
 
 #[test]
@@ -103,6 +109,32 @@ fn a_panic_without_a_message_is_a_failure_too() {
     let monitor = world.builder().condition(SVC, odd, strict()).build().unwrap();
     let _runner = world.start(monitor);
     assert_eq!(world.reason("odd").as_deref(), Some("panicked"));
+}
+
+#[test]
+fn a_condition_whose_panic_panics_when_it_is_dropped_is_evaluated_again() {
+    struct Bomb;
+    impl Drop for Bomb {
+        fn drop(&mut self) {
+            panic!("dropped");
+        }
+    }
+    let world = World::new();
+    let mut is_first = true;
+    let odd = Shared::new("odd", move || {
+        let panics = std::mem::take(&mut is_first);
+        async move {
+            if panics {
+                std::panic::panic_any(Bomb);
+            }
+            Ok::<(), health_core::Reason>(())
+        }
+    });
+    let monitor = world.builder().condition(SVC, odd, strict()).build().unwrap();
+    let mut runner = world.start(monitor);
+    assert_eq!(world.reason("odd").as_deref(), Some("panicked"));
+    runner.pass(10 * S);
+    assert_eq!(world.status(), Some(Serving));
 }
 
 #[test]

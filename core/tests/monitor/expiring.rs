@@ -1,20 +1,25 @@
 //! What ends by itself, ends without being asked.
 
 use std::{
+    num::NonZeroUsize,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, Waker},
 };
 
 use futures_core::Stream as _;
+use futures_lite::{
+    StreamExt as _,
+    future::{block_on, poll_once},
+};
 use health_core::{
-    Hold, ServingStatus,
+    Hold, Registry, ServingStatus,
     ServingStatus::{NotServing, Serving},
     Watch,
     rt::Timer as _,
 };
 
-use crate::world::{Behaviour::Hang, MS, S, SVC, Task, World, strict};
+use crate::world::{Behaviour::Hang, MS, ManualTimer, S, SVC, Task, World, strict};
 
 /// A reader of [`SVC`] that only looks when it is woken.
 struct Watcher {
@@ -123,4 +128,31 @@ fn of_several_monitors_each_is_woken_for_an_earlier_deadline() {
     let mut watcher = Watcher::new(&world);
     one.pass(5 * S);
     assert_eq!(watcher.told(), [NotServing]);
+}
+
+#[test]
+fn a_result_grows_old_by_the_clock_of_the_registry_whatever_that_of_the_monitor_shows() {
+    for (registry_is_ahead, monitor_is_ahead) in [(1_000 * S, MS), (MS, 1_000 * S)] {
+        let (by_registry, by_monitor) = (ManualTimer::new(), ManualTimer::new());
+        by_registry.advance(registry_is_ahead);
+        by_monitor.advance(monitor_is_ahead);
+        let world = World::by(by_monitor, Registry::builder().clock(Arc::new(by_registry.clone())));
+        let script = world.script("postgres");
+        let mut runner = world.run([(&script, strict())]);
+        assert_eq!(world.status(), Some(Serving), "{:?}", world.reason("postgres"));
+        by_registry.advance(30 * S - MS);
+        assert_eq!(world.status(), Some(Serving), "{:?}", world.reason("postgres"));
+        by_registry.advance(MS);
+        assert_eq!(world.status(), Some(NotServing));
+
+        // Watchers are told although no question is asked, and before the next result.
+        let heartbeat = world.registry.heartbeat("other", "worker", 5 * S).unwrap();
+        heartbeat.beat();
+        runner.settle();
+        let mut feed = world.registry.transitions(NonZeroUsize::MIN);
+        by_registry.advance(5 * S);
+        runner.pass(5 * S);
+        let told = block_on(poll_once(feed.next())).flatten().expect("a transition");
+        assert_eq!((&*told.service, told.to), ("other", NotServing));
+    }
 }

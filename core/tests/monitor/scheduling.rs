@@ -92,12 +92,16 @@ fn a_burst_starts_a_bounded_number_for_each_poll_and_lets_others_run_in_between(
 }
 
 #[test]
-fn a_period_that_is_shorter_than_any_use_does_not_make_the_monitor_spin() {
-    let world = World::new();
-    let script = world.script("postgres");
-    let mut runner = world.run([(&script, every(Duration::from_nanos(1)))]);
-    runner.pass(S);
-    assert!((900..=1_001).contains(&script.starts().len()), "{}", script.starts().len());
+fn the_shortest_period_neither_makes_the_monitor_spin_nor_its_results_stale() {
+    for jitter in [0.0, 0.1, 1.0] {
+        let world = World::new();
+        let script = world.script("postgres");
+        let mut runner = world.run([(&script, every(MS).jitter(jitter))]);
+        let before = world.registry.history().len();
+        runner.pass(S);
+        assert!((400..=1_001).contains(&script.starts().len()), "{}", script.starts().len());
+        assert_eq!(world.registry.history().len(), before, "with a jitter of {jitter}");
+    }
 }
 
 #[test]
@@ -112,6 +116,53 @@ fn the_monitor_is_woken_no_more_often_than_there_is_something_to_do() {
         assert!(runner.settle() <= 2, "one evaluation");
     }
     assert_eq!(script.starts().len(), 11);
+}
+
+/// When a condition of the monitor that `of` makes is evaluated in the first minute.
+fn starts(of: impl FnOnce(&World) -> MonitorBuilder) -> Vec<Duration> {
+    let world = World::new();
+    let script = world.script("postgres");
+    let builder = of(&world).condition(SVC, script.local(), every(10 * S));
+    world.start(builder.build().expect("a valid condition")).pass(60 * S);
+    script.starts()
+}
+
+#[test]
+fn the_processes_of_a_fleet_that_start_together_draw_apart() {
+    let (one, two) = (starts(unsimulated), starts(unsimulated));
+    assert_eq!((one[0], two[0]), (Duration::ZERO, Duration::ZERO), "readiness does not wait");
+    // Each draw has a thousand outcomes: that five of them agree by chance is not to be seen.
+    assert_ne!(one[1..6], two[1..6]);
+}
+
+#[test]
+fn monitors_with_one_seed_evaluate_at_the_same_times() {
+    let seeded = |seed| starts(|world| unsimulated(world).seed(seed));
+    assert_eq!(seeded(7), seeded(7));
+    assert_ne!(seeded(7), seeded(8));
+}
+
+#[test]
+fn a_simulated_clock_repeats_the_jitter() {
+    assert_eq!(starts(World::builder), starts(World::builder));
+}
+
+fn unsimulated(world: &World) -> MonitorBuilder {
+    Monitor::builder(&world.registry, Arc::new(Unsimulated(world.timer.clone())))
+}
+
+/// A manual clock that has chance left to the system.
+#[derive(Debug)]
+struct Unsimulated(ManualTimer);
+
+impl Timer for Unsimulated {
+    fn now(&self) -> Instant {
+        self.0.now()
+    }
+
+    fn sleep_until(&self, deadline: Instant) -> Pin<Box<dyn Sleep>> {
+        self.0.sleep_until(deadline)
+    }
 }
 
 /// Its sleeps are pending for ever, as those of tokio are for a task that has used up its budget.

@@ -13,7 +13,7 @@ use std::{
 };
 
 use health_core::{
-    ConditionState, Reason, Registry, ServingStatus,
+    ConditionState, Reason, Registry, RegistryBuilder, ServingStatus,
     condition::{Condition, ConditionConfig, Local, Monitor, MonitorBuilder, MonitorFuture, every},
     rt::Timer as _,
 };
@@ -39,8 +39,12 @@ pub(crate) struct World {
 
 impl World {
     pub(crate) fn new() -> Self {
-        let timer = ManualTimer::new();
-        Self { registry: Registry::new(), start: timer.now(), timer }
+        Self::by(ManualTimer::new(), Registry::builder())
+    }
+
+    /// One whose monitors go by `timer`, and whose registry has a clock of its own if it is given one.
+    pub(crate) fn by(timer: ManualTimer, registry: RegistryBuilder) -> Self {
+        Self { registry: registry.build(), start: timer.now(), timer }
     }
 
     pub(crate) fn builder(&self) -> MonitorBuilder {

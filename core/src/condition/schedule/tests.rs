@@ -8,7 +8,7 @@ const MS: Duration = Duration::from_millis(1);
 const S: Duration = Duration::from_secs(1);
 
 fn pace(period: Duration, timeout: Duration, jitter: Duration) -> Pace {
-    Pace { period, timeout, jitter, seed: Pace::seed("svc", "postgres") }
+    Pace { period, timeout, jitter, seed: Pace::seed(0, "svc", "postgres") }
 }
 
 /// A schedule with the condition 1, without jitter, and the time at which that is due first.
@@ -134,18 +134,26 @@ fn jitter_varies_the_gaps_by_its_part_of_the_period_and_keeps_the_rate() {
 }
 
 #[test]
-fn jitter_is_the_same_in_every_run_and_another_for_every_name() {
+fn jitter_is_another_for_every_name_and_monitor_and_the_same_for_the_same_ones() {
     let mut sequences = Vec::new();
     let start = Instant::now();
-    for (service, name) in [("a", "x"), ("a", "x"), ("a", "y"), ("b", "x"), ("ax", "")] {
+    for (monitor, service, name) in [
+        (0, "a", "x"),
+        (0, "a", "x"),
+        (0, "a", "y"),
+        (0, "b", "x"),
+        (0, "ax", ""),
+        (1, "a", "x"),
+        (u64::MAX, "a", "x"),
+    ] {
         let mut schedule = Schedule::default();
-        let seed = Pace::seed(service, name);
+        let seed = Pace::seed(monitor, service, name);
         schedule.handle_add(1, Pace { seed, ..pace(10 * S, S, 10 * S) }, start);
         sequences.push(dues(&mut schedule, MS, 3));
     }
     assert_eq!(sequences[0], sequences[1]);
     let others = |at: usize| sequences.iter().filter(|other| **other == sequences[at]).count() == 1;
-    assert!((2..5).all(others), "{sequences:?}");
+    assert!((2..7).all(others), "{sequences:?}");
 }
 
 #[test]
