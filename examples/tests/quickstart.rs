@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a step that fails is a test that fails")]
 
+mod probe;
+
 use std::{net::SocketAddr, path::PathBuf, process::Stdio, time::Duration};
 
 use bytes::Bytes;
@@ -14,6 +16,7 @@ use health_examples::{
 use http_body_util::{BodyExt, Full};
 use hyper::{Request, client::conn::http2, header::CONTENT_TYPE, http::uri::PathAndQuery};
 use hyper_util::rt::{TokioExecutor, TokioIo};
+use probe::probe;
 use tempfile::TempDir;
 use tokio::{
     io::{AsyncBufReadExt, BufReader, Lines},
@@ -76,10 +79,14 @@ async fn the_maintenance_file_is_what_the_status_follows() {
     std::fs::write(&server.maintenance, "").unwrap();
     assert_eq!(statuses.next().await.unwrap(), Some(NotServing));
     server.wait_for("greet.GreetService's health status:NOT_SERVING").await;
+    assert_eq!(health.check("").await.unwrap(), NotServing);
+    assert_eq!(probe(server.address, "/readyz").await, 503);
+    assert_eq!(probe(server.address, "/livez").await, 200);
 
     std::fs::remove_file(&server.maintenance).unwrap();
     assert_eq!(statuses.next().await.unwrap(), Some(Serving));
     server.wait_for("greet.GreetService's health status:SERVING").await;
+    assert_eq!(probe(server.address, "/readyz").await, 200);
 }
 
 #[tokio::test]

@@ -13,9 +13,10 @@ use clap::Parser;
 use futures_util::StreamExt;
 use health_conditions::postgres;
 use health_core::{
-    Registry, Transition, Transitions,
+    Overall, Registry, Transition, Transitions,
     condition::{Monitor, every},
     http::HealthService,
+    probe::ProbeConfig,
 };
 use health_examples::{
     greet::{self, SERVICE},
@@ -62,6 +63,8 @@ async fn main() -> ExitCode {
 async fn run(options: Options) -> anyhow::Result<()> {
     let health = Registry::new();
     let printer = tokio::spawn(print_all(health.transitions(LAG)));
+    // Probes ask for "", the server as a whole: without this they would stay green whatever the service is.
+    health.overall(&Overall::All)?;
 
     // The condition registers the service: UNKNOWN until the database has answered.
     let database = postgres(&options.database).context("--database")?;
@@ -74,10 +77,11 @@ async fn run(options: Options) -> anyhow::Result<()> {
 
     let listener = listen(&options.listen).await?;
     println!("{SERVICE} and its health are served on {}.", listener.local_addr()?);
-    let service = HealthHyper::beside(
-        HealthService::new(&health, TokioTimer::shared()),
-        service_fn(greet::answer),
-    );
+    // "" was SERVING before there was a condition; what has to start up is the service.
+    let probes = ProbeConfig::new().startup([SERVICE]);
+    let answers =
+        HealthService::builder(&health).timer(TokioTimer::shared()).probes(probes).build();
+    let service = HealthHyper::beside(answers, service_fn(greet::answer));
     health_hyper::serve_with(listener, service)
         .with_graceful_shutdown(drain(&health, GRACE, terminated()))
         .await?;

@@ -17,7 +17,7 @@ use std::{
 use anyhow::Context as _;
 use clap::Parser;
 use health_core::{
-    Registry, ServingStatus,
+    Overall, Registry, ServingStatus,
     condition::{Monitor, every},
     http::HealthService,
 };
@@ -61,9 +61,11 @@ async fn run(options: Options) -> anyhow::Result<()> {
     let listener = listen(&options.listen).await?;
     let listening = listener.local_addr()?;
 
-    // What the server says of itself. "", the server as a whole, is SERVING from the start; the service
-    // is once its condition has passed, and as long as it does: a file must not be there.
+    // What the server says of itself. The service is SERVING once its condition has passed, and as long
+    // as it does: a file must not be there. "", the server as a whole, which is what probes ask for, is
+    // as its services are; on its own it would be SERVING from the start.
     let health = Registry::new();
+    health.overall(&Overall::All)?;
     let maintenance = MaintenanceFile::in_temporary_directory()?;
     let config = every(PERIOD).failure_threshold(1).max_age(MAX_AGE);
     let monitor = Monitor::builder(&health, TokioTimer::shared())
@@ -143,9 +145,9 @@ The server stays up until Ctrl-C. Try, in another terminal:
 
   {curl} --http1.1
   {curl} --http2-prior-knowledge
-  curl -i {address}/readyz
   touch {file}    # the Watch of this program prints NOT_SERVING
-  rm {file}       # and SERVING
+  curl -i {address}/readyz    # 503 while the file is there
+  rm {file}       # the Watch prints SERVING
 
 and where they are installed (grpcurl at the root of this repository, for the schema):
 
