@@ -12,7 +12,7 @@ use probe::probe;
 use tokio::{
     io::{AsyncBufReadExt, BufReader},
     net::TcpListener,
-    process::Command,
+    process::{Child, Command},
     time::timeout,
 };
 
@@ -56,6 +56,35 @@ async fn without_its_database_the_service_is_not_serving_and_the_reason_is_print
         assert_eq!(probe(address, path).await, status, "{path}");
     }
 
+    terminate(process).await;
+}
+
+#[tokio::test]
+async fn it_goes_on_when_nobody_reads_what_it_prints() {
+    let mut process = postgres(&["--database", "postgres://127.0.0.1:1/app", "--period", "0.1"])
+        .args(["--timeout", "0.1", "--failure-threshold", "10"])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
+    let address = loop {
+        let line = timeout(PATIENCE, lines.next_line()).await.expect("it goes on").unwrap();
+        let line = line.expect("it stays up");
+        if let Some(address) = line.strip_prefix("greet.GreetService and its health are served on ")
+        {
+            break address.trim_end_matches('.').parse().unwrap();
+        }
+    };
+    drop(lines);
+
+    // What is printed of this change, nobody reads.
+    let mut health = HealthClient::connect(address).await.unwrap();
+    let mut statuses = health.watch(SERVICE).await.unwrap();
+    while statuses.next().await.unwrap().expect("the Watch goes on") != NotServing {}
+    terminate(process).await;
+}
+
+async fn terminate(mut process: Child) {
     let id = process.id().unwrap().to_string();
     assert!(Command::new("kill").args(["-s", "TERM", &id]).status().await.unwrap().success());
     let status = timeout(PATIENCE, process.wait()).await.expect("it ends").unwrap();

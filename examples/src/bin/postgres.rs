@@ -4,8 +4,6 @@
 //! cargo run -p health-examples --bin postgres -- --database postgres://postgres@127.0.0.1/postgres
 //! ```
 
-#![expect(clippy::print_stdout, reason = "the program shows what happens")]
-
 use std::{num::NonZeroUsize, process::ExitCode, time::Duration};
 
 use anyhow::Context as _;
@@ -21,6 +19,7 @@ use health_core::{
 use health_examples::{
     greet::{self, SERVICE},
     options::{exit_code, listen, seconds},
+    say,
 };
 use health_hyper::HealthHyper;
 use health_tokio::{TokioTimer, drain, terminated};
@@ -76,7 +75,7 @@ async fn run(options: Options) -> anyhow::Result<()> {
     let monitor = tokio::spawn(monitor.run());
 
     let listener = listen(&options.listen).await?;
-    println!("{SERVICE} and its health are served on {}.", listener.local_addr()?);
+    say!("{SERVICE} and its health are served on {}.", listener.local_addr()?);
     // "" was SERVING before there was a condition; what has to start up is the service.
     let probes = ProbeConfig::new().startup([SERVICE]);
     let answers =
@@ -105,7 +104,7 @@ fn print(transition: &Transition) {
     let lasted = transition.lasted.map(|time| Duration::from_millis(time.as_millis() as u64));
     let lasted = lasted.map_or_else(String::new, |time| format!(" after {time:?}"));
     let reason = transition.reason.as_deref().unwrap_or_else(|| cause.as_str());
-    println!("{service:?}: {from} -> {to}{lasted}: {reason}");
+    say!("{service:?}: {from} -> {to}{lasted}: {reason}");
 }
 
 /// More changes than can come while one is printed.

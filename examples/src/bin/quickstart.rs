@@ -5,8 +5,6 @@
 //! cargo run --release -p health-examples
 //! ```
 
-#![expect(clippy::print_stdout, reason = "the program shows what happens")]
-
 use std::{
     io,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
@@ -27,6 +25,7 @@ use health_examples::{
     json,
     maintenance::MaintenanceFile,
     options::{exit_code, listen, seconds},
+    say,
 };
 use health_hyper::HealthHyper;
 use health_tokio::{Drain, Receipt, TokioTimer, terminated};
@@ -83,7 +82,7 @@ async fn run(options: Options) -> anyhow::Result<()> {
     let drain = Drain::new(&health, TokioTimer::shared()).lame_duck(options.grace);
     let asked = told_to_stop(options.grace);
     let server = tokio::spawn(drain.run(asked, |stop| server.with_graceful_shutdown(stop)));
-    println!("{SERVICE} and its health are served on {listening}.");
+    say!("{SERVICE} and its health are served on {listening}.");
 
     let address = dialable(listening);
     let statuses = tokio::select! {
@@ -104,8 +103,8 @@ async fn run(options: Options) -> anyhow::Result<()> {
 /// What the server returned, and what its drain was like.
 fn ended((served, receipt): (Option<io::Result<()>>, Receipt)) -> anyhow::Result<()> {
     served.transpose()?;
-    println!("{receipt}");
-    println!("Stopped.");
+    say!("{receipt}");
+    say!("Stopped.");
     Ok(())
 }
 
@@ -116,20 +115,20 @@ async fn demonstrate(
 ) -> anyhow::Result<Statuses> {
     let mut client = HealthClient::connect(address).await?;
 
-    println!("\nCheck, then Watch, over gRPC:");
+    say!("\nCheck, then Watch, over gRPC:");
     print_status(client.check(SERVICE).await?);
     let mut statuses = client.watch(SERVICE).await?;
     print_next(&mut statuses).await?;
 
-    println!("\nCheck over HTTP/1.1 with JSON:");
-    println!("$ {}", json::curl(address, QUESTION));
-    println!("{}", json::post(address, QUESTION).await?);
+    say!("\nCheck over HTTP/1.1 with JSON:");
+    say!("$ {}", json::curl(address, QUESTION));
+    say!("{}", json::post(address, QUESTION).await?);
 
-    println!("\nThe same Watch, while a file puts the service into maintenance:");
-    println!("$ touch {}", maintenance.path().display());
+    say!("\nThe same Watch, while a file puts the service into maintenance:");
+    say!("$ touch {}", maintenance.path().display());
     maintenance.touch().await?;
     print_next(&mut statuses).await?;
-    println!("$ rm {}", maintenance.path().display());
+    say!("$ rm {}", maintenance.path().display());
     maintenance.remove().await?;
     print_next(&mut statuses).await?;
 
@@ -139,7 +138,7 @@ async fn demonstrate(
 fn invite(address: SocketAddr, maintenance: &MaintenanceFile) {
     let curl = json::curl(address, QUESTION);
     let file = maintenance.path().display();
-    println!(
+    say!(
         "
 The server stays up until Ctrl-C. Try, in another terminal:
 
@@ -167,7 +166,7 @@ async fn print_all(mut statuses: Statuses) {
             Err(error) => break format!("with {:?}: {}", error.code(), error.message()),
         }
     };
-    println!("The Watch ended {end}.");
+    say!("The Watch ended {end}.");
 }
 
 async fn print_next(statuses: &mut Statuses) -> anyhow::Result<()> {
@@ -176,13 +175,13 @@ async fn print_next(statuses: &mut Statuses) -> anyhow::Result<()> {
 }
 
 fn print_status(status: ServingStatus) {
-    println!("{SERVICE}'s health status:{status}");
+    say!("{SERVICE}'s health status:{status}");
 }
 
 /// Resolves when somebody wants the program to end.
 async fn told_to_stop(grace: Duration) {
     terminated().await;
-    println!("\nDraining: NOT_SERVING from now on; in {grace:?} at most the Watch streams end.");
+    say!("\nDraining: NOT_SERVING from now on; in {grace:?} at most the Watch streams end.");
 }
 
 /// An address at which this machine reaches `listening`: 0.0.0.0 is not one to send anything to.
