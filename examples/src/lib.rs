@@ -7,6 +7,7 @@
 //! - [`grpc`]: a peer that asks for the health over gRPC;
 //! - [`json`]: a peer that asks for it as `curl` does;
 //! - [`options`]: what the programs' options mean;
+//! - [`output`]: how they print;
 //! - [`scrape`]: a peer that asks for the metrics as Prometheus does.
 //!
 //! `examples/custom_server` is a package of its own: a server without any of this, nor an async runtime.
@@ -16,4 +17,5 @@ pub mod grpc;
 pub mod json;
 pub mod maintenance;
 pub mod options;
+pub mod output;
 pub mod scrape;

@@ -1,8 +1,7 @@
 //! What the options of the programs mean.
 
-use std::{process::ExitCode, time::Duration};
+use std::{io::ErrorKind, process::ExitCode, time::Duration};
 
-use anyhow::Context as _;
 use tokio::net::TcpListener;
 
 /// How a program ends: what went wrong is told on standard error, with its causes.
@@ -24,11 +23,16 @@ pub fn exit_code(ended: anyhow::Result<()>) -> ExitCode {
 ///
 /// Where that cannot be done; the text says what to do.
 pub async fn listen(address: &str) -> anyhow::Result<TcpListener> {
-    TcpListener::bind(address).await.with_context(|| {
-        format!(
-            "cannot listen on {address}: end the program that has this port, or choose another one \
-             (--listen 127.0.0.1:0 takes one that is free)"
-        )
+    TcpListener::bind(address).await.map_err(|error| {
+        let what_to_do = match error.kind() {
+            ErrorKind::AddrInUse => {
+                ": end the program that has this port, or choose another one \
+                 (--listen 127.0.0.1:0 takes one that is free)"
+            }
+            ErrorKind::InvalidInput => ": write IP:PORT, such as 127.0.0.1:20000",
+            _ => "",
+        };
+        anyhow::Error::new(error).context(format!("cannot listen on {address}{what_to_do}"))
     })
 }
 

@@ -1,13 +1,18 @@
 //! Runs the example `postgres` without a database; with one, `tests/interop/postgres` does.
 
+#![expect(clippy::unwrap_used, reason = "a step that fails is a test that fails")]
+
+mod probe;
+
 use std::{process::Stdio, time::Duration};
 
 use health_core::ServingStatus::NotServing;
 use health_examples::{greet::SERVICE, grpc::HealthClient};
+use probe::probe;
 use tokio::{
     io::{AsyncBufReadExt, BufReader},
     net::TcpListener,
-    process::Command,
+    process::{Child, Command},
     time::timeout,
 };
 
@@ -24,23 +29,62 @@ async fn without_its_database_the_service_is_not_serving_and_the_reason_is_print
         .unwrap();
     let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
 
-    let mut printed = Vec::new();
-    while printed.len() < 3 {
+    let (mut served, mut failed, mut printed) = (None, None, Vec::new());
+    while served.is_none() || failed.is_none() {
         let line = timeout(PATIENCE, lines.next_line()).await.expect("it goes on").unwrap();
-        printed.push(line.expect("it stays up"));
+        let line = line.expect("it stays up");
+        if let Some(address) = line.strip_prefix("greet.GreetService and its health are served on ")
+        {
+            served = Some(address.trim_end_matches('.').parse().unwrap());
+        } else if line.starts_with("\"greet.GreetService\": UNKNOWN -> NOT_SERVING after ") {
+            failed = Some(line);
+        } else {
+            printed.push(line);
+        }
     }
-    let starts = |start: &str| printed.iter().find(|line| line.starts_with(start)).cloned();
-    let unknown = starts("\"greet.GreetService\": SERVICE_UNKNOWN -> UNKNOWN: ");
-    assert!(unknown.is_some(), "{printed:?}");
-    let failed = starts("\"greet.GreetService\": UNKNOWN -> NOT_SERVING after ").unwrap();
+    let (address, failed) = (served.unwrap(), failed.unwrap());
+    let unknown = "\"greet.GreetService\": SERVICE_UNKNOWN -> UNKNOWN: ";
+    assert!(printed.iter().any(|line| line.starts_with(unknown)), "{printed:?}");
     assert!(failed.contains(&format!("postgres {database}/app")), "{failed}");
     assert!(failed.contains("Connection refused") && !failed.contains("secret"), "{failed}");
 
-    let served = starts("greet.GreetService and its health are served on ").unwrap();
-    let address = served.trim_end_matches('.').rsplit(' ').next().unwrap().parse().unwrap();
     let mut health = HealthClient::connect(address).await.unwrap();
-    assert_eq!(health.check(SERVICE).await.unwrap(), NotServing);
+    for service in [SERVICE, ""] {
+        assert_eq!(health.check(service).await.unwrap(), NotServing, "{service:?}");
+    }
+    for (path, status) in [("/readyz", 503), ("/startupz", 503), ("/livez", 200)] {
+        assert_eq!(probe(address, path).await, status, "{path}");
+    }
 
+    terminate(process).await;
+}
+
+#[tokio::test]
+async fn it_goes_on_when_nobody_reads_what_it_prints() {
+    let mut process = postgres(&["--database", "postgres://127.0.0.1:1/app", "--period", "0.1"])
+        .args(["--timeout", "0.1", "--failure-threshold", "10"])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
+    let address = loop {
+        let line = timeout(PATIENCE, lines.next_line()).await.expect("it goes on").unwrap();
+        let line = line.expect("it stays up");
+        if let Some(address) = line.strip_prefix("greet.GreetService and its health are served on ")
+        {
+            break address.trim_end_matches('.').parse().unwrap();
+        }
+    };
+    drop(lines);
+
+    // What is printed of this change, nobody reads.
+    let mut health = HealthClient::connect(address).await.unwrap();
+    let mut statuses = health.watch(SERVICE).await.unwrap();
+    while statuses.next().await.unwrap().expect("the Watch goes on") != NotServing {}
+    terminate(process).await;
+}
+
+async fn terminate(mut process: Child) {
     let id = process.id().unwrap().to_string();
     assert!(Command::new("kill").args(["-s", "TERM", &id]).status().await.unwrap().success());
     let status = timeout(PATIENCE, process.wait()).await.expect("it ends").unwrap();

@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a step that fails is a test that fails")]
 
+mod probe;
+
 use std::{net::SocketAddr, path::PathBuf, process::Stdio, time::Duration};
 
 use bytes::Bytes;
@@ -14,6 +16,7 @@ use health_examples::{
 use http_body_util::{BodyExt, Full};
 use hyper::{Request, client::conn::http2, header::CONTENT_TYPE, http::uri::PathAndQuery};
 use hyper_util::rt::{TokioExecutor, TokioIo};
+use probe::probe;
 use tempfile::TempDir;
 use tokio::{
     io::{AsyncBufReadExt, BufReader, Lines},
@@ -76,10 +79,14 @@ async fn the_maintenance_file_is_what_the_status_follows() {
     std::fs::write(&server.maintenance, "").unwrap();
     assert_eq!(statuses.next().await.unwrap(), Some(NotServing));
     server.wait_for("greet.GreetService's health status:NOT_SERVING").await;
+    assert_eq!(health.check("").await.unwrap(), NotServing);
+    assert_eq!(probe(server.address, "/readyz").await, 503);
+    assert_eq!(probe(server.address, "/livez").await, 200);
 
     std::fs::remove_file(&server.maintenance).unwrap();
     assert_eq!(statuses.next().await.unwrap(), Some(Serving));
     server.wait_for("greet.GreetService's health status:SERVING").await;
+    assert_eq!(probe(server.address, "/readyz").await, 200);
 }
 
 #[tokio::test]
@@ -109,18 +116,36 @@ async fn sigterm_drains_and_ends_within_the_grace_although_a_watch_is_open() {
 }
 
 #[tokio::test]
-async fn a_port_in_use_is_an_error_that_says_what_to_do() {
+async fn an_address_that_cannot_be_had_is_an_error_that_says_what_to_do() {
     let taken = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = taken.local_addr().unwrap().to_string();
-    let output = Command::new(env!("CARGO_BIN_EXE_quickstart"))
-        .args(["--listen", &address])
-        .output()
-        .await
-        .unwrap();
-    assert_eq!(output.status.code(), Some(1));
-    let error = String::from_utf8(output.stderr).unwrap();
-    assert!(error.starts_with(&format!("error: cannot listen on {address}")), "{error}");
-    assert!(error.contains("--listen"), "{error}");
+    let taken = taken.local_addr().unwrap().to_string();
+    let rows = [
+        (taken.as_str(), "choose another one", "IP:PORT"),
+        ("foo", "write IP:PORT", "another one"),
+        ("127.0.0.1", "write IP:PORT", "another one"),
+        ("127.0.0.1:99999", "write IP:PORT", "another one"),
+        ("192.0.2.1:0", "", "another one"),
+    ];
+    for (address, told, not_told) in rows {
+        let output = Command::new(env!("CARGO_BIN_EXE_quickstart"))
+            .args(["--listen", address])
+            .output()
+            .await
+            .unwrap();
+        assert_eq!(output.status.code(), Some(1), "{address}");
+        let error = String::from_utf8(output.stderr).unwrap();
+        assert!(error.starts_with(&format!("error: cannot listen on {address}: ")), "{error}");
+        assert!(error.contains(told) && !error.contains(not_told), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn it_goes_on_when_nobody_reads_what_it_prints() {
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let output = quickstart(&["--once"]).stdout(writer).output();
+    let output = timeout(PATIENCE, output).await.expect("it ends by itself").unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
 #[tokio::test]

@@ -67,6 +67,8 @@ while (($#)); do
     shift
 done
 [[ $calls =~ ^[0-9]+$ && $base =~ ^[0-9]+$ ]] || fail "--calls and --base take whole numbers"
+# A leading zero would have bash read them in octal.
+calls=$((10#$calls)) base=$((10#$base))
 ((calls > base && base > 0)) || fail "--calls must be above --base, and --base above 0"
 for given in ${targets[@]+"${targets[@]}"}; do
     [[ $given =~ ^([a-z_]+)=([0-9]+(\.[0-9]+)?)$ && -v target[${BASH_REMATCH[1]}] ]] ||

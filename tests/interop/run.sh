@@ -159,7 +159,9 @@ while [ $# -gt 0 ]; do
         case $1 in
         --adapter) ADAPTERS=$2 ;;
         --jobs) JOBS=$2 ;;
-        --subject) SUBJECT=$(realpath -- "$2") ;;
+        --subject)
+            SUBJECT=$(realpath -- "$2" 2>/dev/null) || wrong_arguments "--subject: there is no $2; give the path of a built subject"
+            ;;
         esac
         shift
         ;;
@@ -174,7 +176,7 @@ done
 [[ $JOBS =~ ^[1-9][0-9]*$ ]] || wrong_arguments "--jobs takes a whole number from 1"
 if [ ${#peers[@]} -eq 0 ]; then mapfile -t peers < <(list_peers); fi
 if [ -z "$SUBJECT" ]; then SUBJECT=$(build_subject); fi
-[ -x "$SUBJECT" ] || wrong_arguments "$SUBJECT is not a program"
+[[ -f $SUBJECT && -x $SUBJECT ]] || wrong_arguments "$SUBJECT is not a program"
 mapfile -t known < <(list_adapters)
 [ ${#known[@]} -gt 0 ] || wrong_arguments "$SUBJECT -h names no adapters"
 if [ "$ADAPTERS" = all ]; then adapters=("${known[@]}"); else IFS=, read -ra adapters <<<"$ADAPTERS"; fi

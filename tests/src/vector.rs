@@ -54,6 +54,12 @@ impl Vectors {
     pub fn parse(json: &str) -> Result<Self, serde_json::Error> {
         serde_json::from_str(json)
     }
+
+    /// Whether there is nothing to replay.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
 }
 
 /// The protocol families that vectors are counted by.

@@ -8,7 +8,7 @@
 
 use std::net::SocketAddr;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use clap::ValueEnum as _;
 use health_conformance::{Adapter, Options, Subject, Vectors, replay};
@@ -225,13 +225,27 @@ async fn smol_serves_without_a_runtime_of_tokio() {
 }
 
 #[test]
+fn the_first_line_has_its_fields_in_the_order_of_the_contract() {
+    for options in [&[][..], &["--cors-allow-header", "x-a"]] {
+        // Without input it ends at once, and has said by then where it listened.
+        let mut subject = Command::new(PROGRAM);
+        subject.args(["--adapter", "hyper"]).args(options).stdin(Stdio::null());
+        let output = subject.output().unwrap();
+        assert_eq!(output.status.code(), Some(0), "{output:?}");
+        let printed = String::from_utf8(output.stdout).unwrap();
+        let rest = printed.strip_prefix(r#"{"listening":"127.0.0.1:"#).expect(&printed);
+        let rest = rest.trim_start_matches(|digit: char| digit.is_ascii_digit());
+        assert_eq!(rest, "\",\"adapter\":\"hyper\"}\n");
+    }
+}
+
+#[test]
 fn a_wrong_command_line_is_refused_and_help_names_everything() {
     for arguments in [
         &["--listen", "127.0.0.1:0"][..],
         &["--adapter", "none"],
         &["--adapter", "hyper", "--listen", "here"],
         &["--adapter", "hyper", "--max-watchers", "-1"],
-        &["--adapter", "hyper", "--cors-allow-header", "x-a"],
     ] {
         let output = Command::new(PROGRAM).args(arguments).output().unwrap();
         assert_eq!(output.status.code(), Some(2), "{arguments:?}: {output:?}");

@@ -10,11 +10,7 @@
 //!     127.0.0.1:20001/grpc.health.v1.Health/Check
 //! ```
 
-#![expect(
-    clippy::print_stderr,
-    clippy::print_stdout,
-    reason = "the program tells its address and what it was told"
-)]
+#![expect(clippy::print_stderr, reason = "where the program tells what went wrong")]
 
 mod block_on;
 mod body;
@@ -24,14 +20,13 @@ mod request;
 mod response;
 
 use std::{
-    io::{self, BufRead},
+    io::{self, BufRead as _, ErrorKind, Write as _},
     net::TcpListener,
     process::ExitCode,
     thread,
     time::Duration,
 };
 
-use anyhow::Context as _;
 use clap::Parser;
 use health_core::{OVERALL, Registry, ServingStatus, http::HealthService};
 
@@ -63,13 +58,8 @@ fn main() -> ExitCode {
 
 fn run(options: &Options) -> anyhow::Result<()> {
     let address = options.listen.as_str();
-    let listener = TcpListener::bind(address).with_context(|| {
-        format!(
-            "cannot listen on {address}: end the program that has this port, or choose another one \
-             (--listen 127.0.0.1:0 takes one that is free)"
-        )
-    })?;
-    println!("listening on {}", listener.local_addr()?);
+    let listener = TcpListener::bind(address).map_err(|error| cannot_listen(address, error))?;
+    say(&format!("listening on {}", listener.local_addr()?));
 
     let registry = Registry::new();
     registry.set("greet.GreetService", ServingStatus::Serving);
@@ -82,8 +72,22 @@ fn run(options: &Options) -> anyhow::Result<()> {
         for _ in 0..options.connections {
             scope.spawn(|| accept(&listener, &health));
         }
-        obey_standard_input(&registry)
-    })
+        obey_standard_input(&registry);
+    });
+    Ok(())
+}
+
+/// The error, with what to do about it.
+fn cannot_listen(address: &str, error: io::Error) -> anyhow::Error {
+    let what_to_do = match error.kind() {
+        ErrorKind::AddrInUse => {
+            ": end the program that has this port, or choose another one \
+             (--listen 127.0.0.1:0 takes one that is free)"
+        }
+        ErrorKind::InvalidInput => ": write IP:PORT, such as 127.0.0.1:20001",
+        _ => "",
+    };
+    anyhow::Error::new(error).context(format!("cannot listen on {address}{what_to_do}"))
 }
 
 fn accept(listener: &TcpListener, health: &HealthService) {
@@ -97,15 +101,32 @@ fn accept(listener: &TcpListener, health: &HealthService) {
 }
 
 /// Takes statuses from standard input until it ends.
-fn obey_standard_input(registry: &Registry) -> anyhow::Result<()> {
-    for line in io::stdin().lock().lines() {
-        let line = line?;
-        let line = line.trim();
-        let (service, status) = line.rsplit_once(' ').unwrap_or((OVERALL, line));
-        match ServingStatus::from_name(status) {
-            Some(status) => println!("{:?}", registry.set(service, status)),
-            None => println!("{status:?} is no status; one is SERVING, another NOT_SERVING"),
+fn obey_standard_input(registry: &Registry) {
+    for line in io::stdin().lock().split(b'\n') {
+        match line {
+            Ok(line) => say(&obey(registry, &line)),
+            Err(error) => {
+                eprintln!("error: no more statuses are taken from standard input: {error}");
+                return;
+            }
         }
     }
-    Ok(())
+}
+
+/// Sets the status that `line` asks for; returns what to say to that.
+fn obey(registry: &Registry, line: &[u8]) -> String {
+    let Ok(line) = str::from_utf8(line) else {
+        return "the line is not UTF-8; write the name of a service and its status".to_owned();
+    };
+    let line = line.trim();
+    let (service, status) = line.rsplit_once(' ').unwrap_or((OVERALL, line));
+    match ServingStatus::from_name(status) {
+        Some(status) => format!("{:?}", registry.set(service, status)),
+        None => format!("{status:?} is no status; one is SERVING, another NOT_SERVING"),
+    }
+}
+
+/// Prints a line; that nobody reads it is no reason to end.
+fn say(line: &str) {
+    writeln!(io::stdout(), "{line}").ok();
 }

@@ -77,6 +77,27 @@ fn a_status_from_standard_input_is_what_peers_see() {
 }
 
 #[test]
+fn a_line_that_is_not_utf8_is_refused_and_the_next_is_obeyed() {
+    let mut server = Server::start(&[]);
+    let answer = server.tell(b"greet.GreetService\xff NOT_SERVING");
+    assert!(answer.contains("not UTF-8"), "{answer}");
+    assert_eq!(server.tell("greet.GreetService NOT_SERVING"), "Changed");
+    assert_eq!(server.connect().ask(CHECK).body, r#"{"status":"NOT_SERVING"}"#);
+}
+
+#[test]
+fn lines_are_obeyed_when_nobody_reads_the_answers() {
+    let mut server = Server::start(&[]);
+    let mut watcher = server.connect();
+    watcher.send(WATCH);
+    watcher.read_head();
+    assert_eq!(watcher.read_chunk(), "\0\0\0\0\x14{\"status\":\"SERVING\"}");
+    drop(server.output.take());
+    server.input.write_all(b"NOT_SERVING\ngreet.GreetService NOT_SERVING\n").unwrap();
+    assert_eq!(watcher.read_chunk(), "\0\0\0\0\x18{\"status\":\"NOT_SERVING\"}");
+}
+
+#[test]
 fn a_watch_brings_every_change_as_its_own_chunk() {
     let mut server = Server::start(&[]);
     let mut watcher = server.connect();
@@ -84,7 +105,7 @@ fn a_watch_brings_every_change_as_its_own_chunk() {
     assert_eq!(watcher.read_head().header("transfer-encoding"), Some("chunked"));
     assert_eq!(watcher.read_chunk(), "\0\0\0\0\x14{\"status\":\"SERVING\"}");
     for status in ["NOT_SERVING", "SERVING"] {
-        server.tell(&format!("greet.GreetService {status}"));
+        server.tell(format!("greet.GreetService {status}"));
         let message = format!("{{\"status\":\"{status}\"}}");
         let prefix = format!("\0\0\0\0{}", char::from(u8::try_from(message.len()).unwrap()));
         assert_eq!(watcher.read_chunk(), prefix + &message);
@@ -109,13 +130,21 @@ fn a_watcher_that_leaves_gives_its_thread_back() {
 }
 
 #[test]
-fn a_port_in_use_is_an_error_that_says_what_to_do() {
+fn an_address_that_cannot_be_had_is_an_error_that_says_what_to_do() {
     let server = Server::start(&[]);
-    let output = Command::new(PROGRAM).args(["--listen", &server.address]).output().unwrap();
-    assert_eq!(output.status.code(), Some(1));
-    let error = String::from_utf8(output.stderr).unwrap();
-    assert!(error.starts_with(&format!("error: cannot listen on {}", server.address)), "{error}");
-    assert!(error.contains("--listen"), "{error}");
+    let rows = [
+        (server.address.as_str(), "choose another one", "IP:PORT"),
+        ("127.0.0.1", "write IP:PORT", "another one"),
+        ("127.0.0.1:99999", "write IP:PORT", "another one"),
+        ("192.0.2.1:0", "", "another one"),
+    ];
+    for (address, told, not_told) in rows {
+        let output = Command::new(PROGRAM).args(["--listen", address]).output().unwrap();
+        assert_eq!(output.status.code(), Some(1), "{address}");
+        let error = String::from_utf8(output.stderr).unwrap();
+        assert!(error.starts_with(&format!("error: cannot listen on {address}: ")), "{error}");
+        assert!(error.contains(told) && !error.contains(not_told), "{error}");
+    }
 }
 
 #[test]
@@ -197,7 +226,7 @@ fn no_async_runtime_is_in_the_tree() {
 struct Server {
     process: Child,
     input: ChildStdin,
-    output: BufReader<ChildStdout>,
+    output: Option<BufReader<ChildStdout>>,
     address: String,
 }
 
@@ -215,7 +244,7 @@ impl Server {
         let mut line = String::new();
         output.read_line(&mut line).unwrap();
         let address = line.trim().strip_prefix("listening on ").unwrap().to_owned();
-        Self { process, input, output, address }
+        Self { process, input, output: Some(output), address }
     }
 
     fn connect(&self) -> Peer {
@@ -225,10 +254,10 @@ impl Server {
         Peer { stream: BufReader::new(stream) }
     }
 
-    fn tell(&mut self, line: &str) -> String {
-        writeln!(self.input, "{line}").unwrap();
+    fn tell(&mut self, line: impl AsRef<[u8]>) -> String {
+        self.input.write_all(&[line.as_ref(), b"\n"].concat()).unwrap();
         let mut answer = String::new();
-        self.output.read_line(&mut answer).unwrap();
+        self.output.as_mut().unwrap().read_line(&mut answer).unwrap();
         answer.trim().to_owned()
     }
 }

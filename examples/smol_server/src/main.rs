@@ -1,16 +1,13 @@
 //! Serves the health of `greet.GreetService` on smol, and drains on SIGTERM or Ctrl-C.
 
-#![expect(
-    clippy::print_stderr,
-    clippy::print_stdout,
-    reason = "the program tells its address and what went wrong"
-)]
+#![expect(clippy::print_stderr, reason = "where the program tells what went wrong")]
 
+use std::fmt::Arguments;
+use std::io::{self, ErrorKind, Write as _};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Context as _;
 use async_signal::{Signal, Signals};
 use clap::Parser;
 use health_core::{Registry, ServingStatus, drain::Drain, http::HealthService, rt::Timer};
@@ -42,14 +39,10 @@ fn main() -> ExitCode {
 
 async fn run(options: &Options) -> anyhow::Result<()> {
     let address = options.listen.as_str();
-    let listener = TcpListener::bind(address).await.with_context(|| {
-        format!(
-            "cannot listen on {address}: end the program that has this port, or choose another one \
-             (--listen 127.0.0.1:0 takes one that is free)"
-        )
-    })?;
+    let listener =
+        TcpListener::bind(address).await.map_err(|error| cannot_listen(address, error))?;
     let mut signals = Signals::new([Signal::Term, Signal::Int])?;
-    println!("listening on {}", listener.local_addr()?);
+    say(format_args!("listening on {}", listener.local_addr()?));
 
     let registry = Registry::new();
     registry.set("greet.GreetService", ServingStatus::Serving);
@@ -59,6 +52,24 @@ async fn run(options: &Options) -> anyhow::Result<()> {
     let asked_to_end = async { drop(signals.next().await) };
     let drain = Drain::new(&registry, timer).lame_duck(Duration::from_secs(options.grace));
     let (_, receipt) = drain.run(asked_to_end, |stop| serve(listener, service, stop)).await;
-    println!("{receipt}");
+    say(format_args!("{receipt}"));
     Ok(())
+}
+
+/// The error, with what to do about it.
+fn cannot_listen(address: &str, error: io::Error) -> anyhow::Error {
+    let what_to_do = match error.kind() {
+        ErrorKind::AddrInUse => {
+            ": end the program that has this port, or choose another one \
+             (--listen 127.0.0.1:0 takes one that is free)"
+        }
+        ErrorKind::InvalidInput => ": write IP:PORT, such as 127.0.0.1:20002",
+        _ => "",
+    };
+    anyhow::Error::new(error).context(format!("cannot listen on {address}{what_to_do}"))
+}
+
+/// Prints a line; that nobody reads it is no reason to end.
+fn say(line: Arguments<'_>) {
+    writeln!(io::stdout(), "{line}").ok();
 }

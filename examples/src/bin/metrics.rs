@@ -5,8 +5,6 @@
 //! curl 127.0.0.1:20000/metrics
 //! ```
 
-#![expect(clippy::print_stdout, reason = "the program shows what happens")]
-
 use std::{convert::Infallible, io, net::SocketAddr, process::ExitCode, sync::Arc, time::Duration};
 
 use bytes::Bytes;
@@ -20,6 +18,7 @@ use health_core::{
 use health_examples::{
     greet::SERVICE,
     options::{exit_code, listen},
+    say,
     scrape::{METRICS, scrape},
 };
 use health_hyper::HealthHyper;
@@ -79,12 +78,12 @@ async fn run(options: Options) -> anyhow::Result<()> {
     let stop = drain(&health, Duration::ZERO, terminated());
     let server = health_hyper::serve_with(listener, service).with_graceful_shutdown(stop);
     let server = tokio::spawn(server.into_future());
-    println!("The health of {SERVICE} and {METRICS} are served on {address}.");
+    say!("The health of {SERVICE} and {METRICS} are served on {address}.");
 
     if options.once {
         let mut statuses = health.watch(SERVICE)?;
         while statuses.next().await == Some(ServingStatus::Unknown) {}
-        print!("{}", scrape(address).await?);
+        say!("{}", scrape(address).await?.trim_end());
         return Ok(());
     }
     Ok(server.await??)

@@ -4,8 +4,6 @@
 //! cargo run -p health-examples --bin postgres -- --database postgres://postgres@127.0.0.1/postgres
 //! ```
 
-#![expect(clippy::print_stdout, reason = "the program shows what happens")]
-
 use std::{num::NonZeroUsize, process::ExitCode, time::Duration};
 
 use anyhow::Context as _;
@@ -13,13 +11,15 @@ use clap::Parser;
 use futures_util::StreamExt;
 use health_conditions::postgres;
 use health_core::{
-    Registry, Transition, Transitions,
+    Overall, Registry, Transition, Transitions,
     condition::{Monitor, every},
     http::HealthService,
+    probe::ProbeConfig,
 };
 use health_examples::{
     greet::{self, SERVICE},
     options::{exit_code, listen, seconds},
+    say,
 };
 use health_hyper::HealthHyper;
 use health_tokio::{TokioTimer, drain, terminated};
@@ -62,6 +62,8 @@ async fn main() -> ExitCode {
 async fn run(options: Options) -> anyhow::Result<()> {
     let health = Registry::new();
     let printer = tokio::spawn(print_all(health.transitions(LAG)));
+    // Probes ask for "", the server as a whole: without this they would stay green whatever the service is.
+    health.overall(&Overall::All)?;
 
     // The condition registers the service: UNKNOWN until the database has answered.
     let database = postgres(&options.database).context("--database")?;
@@ -73,11 +75,12 @@ async fn run(options: Options) -> anyhow::Result<()> {
     let monitor = tokio::spawn(monitor.run());
 
     let listener = listen(&options.listen).await?;
-    println!("{SERVICE} and its health are served on {}.", listener.local_addr()?);
-    let service = HealthHyper::beside(
-        HealthService::new(&health, TokioTimer::shared()),
-        service_fn(greet::answer),
-    );
+    say!("{SERVICE} and its health are served on {}.", listener.local_addr()?);
+    // "" was SERVING before there was a condition; what has to start up is the service.
+    let probes = ProbeConfig::new().startup([SERVICE]);
+    let answers =
+        HealthService::builder(&health).timer(TokioTimer::shared()).probes(probes).build();
+    let service = HealthHyper::beside(answers, service_fn(greet::answer));
     health_hyper::serve_with(listener, service)
         .with_graceful_shutdown(drain(&health, GRACE, terminated()))
         .await?;
@@ -101,7 +104,7 @@ fn print(transition: &Transition) {
     let lasted = transition.lasted.map(|time| Duration::from_millis(time.as_millis() as u64));
     let lasted = lasted.map_or_else(String::new, |time| format!(" after {time:?}"));
     let reason = transition.reason.as_deref().unwrap_or_else(|| cause.as_str());
-    println!("{service:?}: {from} -> {to}{lasted}: {reason}");
+    say!("{service:?}: {from} -> {to}{lasted}: {reason}");
 }
 
 /// More changes than can come while one is printed.

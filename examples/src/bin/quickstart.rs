@@ -5,8 +5,6 @@
 //! cargo run --release -p health-examples
 //! ```
 
-#![expect(clippy::print_stdout, reason = "the program shows what happens")]
-
 use std::{
     io,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
@@ -17,7 +15,7 @@ use std::{
 use anyhow::Context as _;
 use clap::Parser;
 use health_core::{
-    Registry, ServingStatus,
+    Overall, Registry, ServingStatus,
     condition::{Monitor, every},
     http::HealthService,
 };
@@ -27,6 +25,7 @@ use health_examples::{
     json,
     maintenance::MaintenanceFile,
     options::{exit_code, listen, seconds},
+    say,
 };
 use health_hyper::HealthHyper;
 use health_tokio::{Drain, Receipt, TokioTimer, terminated};
@@ -61,9 +60,11 @@ async fn run(options: Options) -> anyhow::Result<()> {
     let listener = listen(&options.listen).await?;
     let listening = listener.local_addr()?;
 
-    // What the server says of itself. "", the server as a whole, is SERVING from the start; the service
-    // is once its condition has passed, and as long as it does: a file must not be there.
+    // What the server says of itself. The service is SERVING once its condition has passed, and as long
+    // as it does: a file must not be there. "", the server as a whole, which is what probes ask for, is
+    // as its services are; on its own it would be SERVING from the start.
     let health = Registry::new();
+    health.overall(&Overall::All)?;
     let maintenance = MaintenanceFile::in_temporary_directory()?;
     let config = every(PERIOD).failure_threshold(1).max_age(MAX_AGE);
     let monitor = Monitor::builder(&health, TokioTimer::shared())
@@ -81,7 +82,7 @@ async fn run(options: Options) -> anyhow::Result<()> {
     let drain = Drain::new(&health, TokioTimer::shared()).lame_duck(options.grace);
     let asked = told_to_stop(options.grace);
     let server = tokio::spawn(drain.run(asked, |stop| server.with_graceful_shutdown(stop)));
-    println!("{SERVICE} and its health are served on {listening}.");
+    say!("{SERVICE} and its health are served on {listening}.");
 
     let address = dialable(listening);
     let statuses = tokio::select! {
@@ -102,8 +103,8 @@ async fn run(options: Options) -> anyhow::Result<()> {
 /// What the server returned, and what its drain was like.
 fn ended((served, receipt): (Option<io::Result<()>>, Receipt)) -> anyhow::Result<()> {
     served.transpose()?;
-    println!("{receipt}");
-    println!("Stopped.");
+    say!("{receipt}");
+    say!("Stopped.");
     Ok(())
 }
 
@@ -114,20 +115,20 @@ async fn demonstrate(
 ) -> anyhow::Result<Statuses> {
     let mut client = HealthClient::connect(address).await?;
 
-    println!("\nCheck, then Watch, over gRPC:");
+    say!("\nCheck, then Watch, over gRPC:");
     print_status(client.check(SERVICE).await?);
     let mut statuses = client.watch(SERVICE).await?;
     print_next(&mut statuses).await?;
 
-    println!("\nCheck over HTTP/1.1 with JSON:");
-    println!("$ {}", json::curl(address, QUESTION));
-    println!("{}", json::post(address, QUESTION).await?);
+    say!("\nCheck over HTTP/1.1 with JSON:");
+    say!("$ {}", json::curl(address, QUESTION));
+    say!("{}", json::post(address, QUESTION).await?);
 
-    println!("\nThe same Watch, while a file puts the service into maintenance:");
-    println!("$ touch {}", maintenance.path().display());
+    say!("\nThe same Watch, while a file puts the service into maintenance:");
+    say!("$ touch {}", maintenance.path().display());
     maintenance.touch().await?;
     print_next(&mut statuses).await?;
-    println!("$ rm {}", maintenance.path().display());
+    say!("$ rm {}", maintenance.path().display());
     maintenance.remove().await?;
     print_next(&mut statuses).await?;
 
@@ -137,15 +138,15 @@ async fn demonstrate(
 fn invite(address: SocketAddr, maintenance: &MaintenanceFile) {
     let curl = json::curl(address, QUESTION);
     let file = maintenance.path().display();
-    println!(
+    say!(
         "
 The server stays up until Ctrl-C. Try, in another terminal:
 
   {curl} --http1.1
   {curl} --http2-prior-knowledge
-  curl -i {address}/readyz
   touch {file}    # the Watch of this program prints NOT_SERVING
-  rm {file}       # and SERVING
+  curl -i {address}/readyz    # 503 while the file is there
+  rm {file}       # the Watch prints SERVING
 
 and where they are installed (grpcurl at the root of this repository, for the schema):
 
@@ -165,7 +166,7 @@ async fn print_all(mut statuses: Statuses) {
             Err(error) => break format!("with {:?}: {}", error.code(), error.message()),
         }
     };
-    println!("The Watch ended {end}.");
+    say!("The Watch ended {end}.");
 }
 
 async fn print_next(statuses: &mut Statuses) -> anyhow::Result<()> {
@@ -174,13 +175,13 @@ async fn print_next(statuses: &mut Statuses) -> anyhow::Result<()> {
 }
 
 fn print_status(status: ServingStatus) {
-    println!("{SERVICE}'s health status:{status}");
+    say!("{SERVICE}'s health status:{status}");
 }
 
 /// Resolves when somebody wants the program to end.
 async fn told_to_stop(grace: Duration) {
     terminated().await;
-    println!("\nDraining: NOT_SERVING from now on; in {grace:?} at most the Watch streams end.");
+    say!("\nDraining: NOT_SERVING from now on; in {grace:?} at most the Watch streams end.");
 }
 
 /// An address at which this machine reaches `listening`: 0.0.0.0 is not one to send anything to.

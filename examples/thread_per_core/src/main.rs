@@ -1,18 +1,14 @@
 //! Serves the health of `greet.GreetService` on every core, and drains on SIGTERM or Ctrl-C.
 
-#![expect(
-    clippy::print_stderr,
-    clippy::print_stdout,
-    reason = "the program tells its address and what went wrong"
-)]
+#![expect(clippy::print_stderr, reason = "where the program tells what went wrong")]
 
+use std::io::{self, ErrorKind, Write as _};
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Context as _;
 use clap::Parser;
 use health_core::{Registry, ServingStatus, http::HealthService};
 use health_example_compio_server::{CompioTimer, Server, Threads, service};
@@ -67,14 +63,20 @@ fn run(options: &Options) -> anyhow::Result<()> {
         threads = threads.polling();
     }
     let address = options.listen;
-    let server = Server::start(address, threads, &service(health)).with_context(|| {
-        format!(
-            "cannot serve on {address}: end the program that has this port, or choose another one \
-             (--listen 127.0.0.1:0 takes one that is free)"
-        )
+    let server = Server::start(address, threads, &service(health)).map_err(|error| {
+        let what_to_do = match error.kind() {
+            ErrorKind::AddrInUse => {
+                ": end the program that has this port, or choose another one \
+                 (--listen 127.0.0.1:0 takes one that is free)"
+            }
+            _ => "",
+        };
+        anyhow::Error::new(error).context(format!("cannot serve on {address}{what_to_do}"))
     })?;
     let how = if server.driver().is_iouring() { "io_uring" } else { "polling" };
-    println!("listening on {} ({} threads, {how})", server.address(), server.threads());
+    let (address, number) = (server.address(), server.threads());
+    // That nobody reads it is no reason to end.
+    writeln!(io::stdout(), "listening on {address} ({number} threads, {how})").ok();
 
     // This thread serves nobody, so it may block.
     signals.forever().next();

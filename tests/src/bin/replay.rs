@@ -1,8 +1,9 @@
 //! Replays vectors from files, where the tests replay those of the project.
 
 use std::error::Error;
+use std::fs;
 use std::io::{self, Write as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -11,9 +12,9 @@ use health_conformance::{Adapter, Subject, Vectors, replay};
 
 /// Replays vectors, and shows which do not hold, with what was expected and what came
 ///
-/// A file holds a JSON array in the form of tests/vectors. Exits with 1 if a vector does not hold. Starts the
-/// program `subject` from the folder that this one is in. Under `cargo run` it is built first, as this program
-/// is.
+/// A file holds a JSON array in the form of tests/vectors. Exits with 1 if a vector does not hold, and with
+/// 2 if they cannot be replayed. Starts the program `subject` from the folder that this one is in. Under
+/// `cargo run` it is built first, as this program is.
 #[derive(Debug, Parser)]
 #[command(name = "replay")]
 struct Arguments {
@@ -31,17 +32,28 @@ struct Arguments {
 }
 
 #[tokio::main]
-async fn main() -> Result<ExitCode, Box<dyn Error>> {
-    let Arguments { files, mut adapter, subject } = Arguments::parse();
+async fn main() -> ExitCode {
+    match run(Arguments::parse()).await {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            let _ = writeln!(io::stderr(), "error: {error}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// Whether every vector holds.
+async fn run(arguments: Arguments) -> Result<bool, Box<dyn Error>> {
+    let Arguments { files, mut adapter, subject } = arguments;
     let program = subject.map_or_else(Subject::beside_this_program, Ok)?;
     if adapter.is_empty() {
         adapter = Adapter::value_variants().to_vec();
     }
     let mut sources = Vec::new();
     for file in files {
-        let name = file.display();
-        let json = std::fs::read_to_string(&file).map_err(|error| format!("{name}: {error}"))?;
-        sources.push(Vectors::parse(&json).map_err(|error| format!("{name}: {error}"))?);
+        let read = read(&file).map_err(|error| format!("{}: {error}", file.display()))?;
+        sources.push(read);
     }
     if sources.is_empty() {
         sources.push(Vectors::load()?);
@@ -52,5 +64,13 @@ async fn main() -> Result<ExitCode, Box<dyn Error>> {
         all_hold &= report.failed().is_empty();
         write!(io::stdout(), "{report}")?;
     }
-    Ok(if all_hold { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(all_hold)
+}
+
+fn read(file: &Path) -> Result<Vectors, Box<dyn Error>> {
+    let vectors = Vectors::parse(&fs::read_to_string(file)?)?;
+    if vectors.is_empty() {
+        return Err("no vectors are in it; write a JSON array of them, as in tests/vectors".into());
+    }
+    Ok(vectors)
 }

@@ -14,6 +14,7 @@ mod tower;
 use std::error::Error;
 use std::io::{self, BufRead as _, Write as _};
 use std::net::{SocketAddr, TcpListener};
+use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::Parser;
@@ -21,7 +22,8 @@ use health_conformance::Adapter;
 use health_core::ServingStatus;
 use health_example_smol_server::SmolTimer;
 use health_tokio::TokioTimer;
-use serde_json::{Value, json};
+use serde::Serialize;
+use serde_json::json;
 
 use crate::command::Command;
 use crate::greeter::Greet;
@@ -57,7 +59,7 @@ struct Arguments {
     cors_allow_origin: Vec<String>,
 
     /// A further request header that such a call may carry; may be given again
-    #[arg(long, value_name = "NAME", requires = "cors_allow_origin")]
+    #[arg(long, value_name = "NAME")]
     cors_allow_header: Vec<String>,
 
     /// How many watches may be open at once
@@ -72,9 +74,27 @@ struct Arguments {
     tls: TlsArguments,
 }
 
-fn main() -> Result<(), Box<dyn Error>> {
-    let arguments = Arguments::parse();
-    let listener = TcpListener::bind(arguments.listen)?;
+/// The first line of output.
+#[derive(Debug, Serialize)]
+struct Listening {
+    listening: SocketAddr,
+    adapter: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    plain: Option<SocketAddr>,
+}
+
+fn main() -> ExitCode {
+    match run(Arguments::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            let _ = writeln!(io::stderr(), "error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(arguments: Arguments) -> Result<(), Box<dyn Error>> {
+    let listener = server::listen(arguments.listen)?;
     let address = listener.local_addr()?;
     let ports = arguments.tls.ports(arguments.adapter, listener)?;
     let plain = ports.plain.as_ref().map(TcpListener::local_addr).transpose()?;
@@ -102,11 +122,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         Adapter::Smol => smol::start(ports.listener, site)?,
         other => return Err(format!("this program does not serve through {other} yet").into()),
     }
-    let adapter = arguments.adapter.as_str();
-    say(&match plain {
-        None => json!({"listening": address, "adapter": adapter}),
-        Some(plain) => json!({"listening": address, "adapter": adapter, "plain": plain}),
-    })?;
+    say(&Listening { listening: address, adapter: arguments.adapter.as_str(), plain })?;
     for line in io::stdin().lock().split(b'\n') {
         // A line that is not UTF-8 is not JSON either, and is refused as such.
         match Command::parse(&String::from_utf8_lossy(&line?)) {
@@ -120,7 +136,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-fn say(line: &Value) -> io::Result<()> {
+fn say(line: &impl Serialize) -> io::Result<()> {
+    let line = serde_json::to_string(line)?;
     let mut output = io::stdout().lock();
     writeln!(output, "{line}")?;
     output.flush()

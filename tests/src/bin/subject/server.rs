@@ -1,7 +1,7 @@
 //! What the adapters' servers have in common: each runs beside the commands, and may not end.
 
-use std::io::{self, Write as _};
-use std::net::TcpListener;
+use std::io::{self, ErrorKind, Write as _};
+use std::net::{SocketAddr, TcpListener};
 use std::{process, thread};
 
 use health_tls::Tls;
@@ -26,6 +26,21 @@ pub(crate) struct Ports {
     pub(crate) tls: Option<Tls>,
     /// A further one, in plaintext.
     pub(crate) plain: Option<TcpListener>,
+}
+
+/// Listens on `address`; the error says what to do.
+pub(crate) fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    TcpListener::bind(address).map_err(|error| {
+        let what_to_do = match error.kind() {
+            ErrorKind::AddrInUse => {
+                "end the program that has this port, or choose another one \
+                 (port 0 takes one that is free): "
+            }
+            _ => "",
+        };
+        let text = format!("cannot listen on {address}: {what_to_do}{error}");
+        io::Error::new(error.kind(), text)
+    })
 }
 
 /// Runs `serve` on a tokio runtime with threads of its own.

@@ -9,7 +9,7 @@ use clap::Args;
 use health_conformance::Adapter;
 use health_tls::Tls;
 
-use crate::server::Ports;
+use crate::server::{Ports, listen};
 
 #[derive(Debug, Args)]
 pub(crate) struct TlsArguments {
@@ -34,7 +34,7 @@ impl TlsArguments {
     /// What `adapter` is to listen on beside, or instead of, the plaintext of `listener`.
     pub(crate) fn ports(self, adapter: Adapter, listener: TcpListener) -> io::Result<Ports> {
         let tls = self.tls(adapter)?;
-        let plain = self.plain_listen.map(TcpListener::bind).transpose()?;
+        let plain = self.plain_listen.map(listen).transpose()?;
         Ok(Ports { listener, tls, plain })
     }
 
