@@ -132,6 +132,11 @@ impl Drain {
 
     /// How long what runs may take to finish after the server was told to stop; 5 s unless set. With
     /// [`Duration::MAX`] nothing is cut off.
+    ///
+    /// A server with a limit of its own, such as `shutdown_timeout` of `health_hyper` (5 s) and of
+    /// `health_actix_web`, stops at the shorter of the two: set both. A server that leaves its connections to tasks
+    /// of their own, as `axum::serve` and tonic's do, is no longer waited for, and what runs there goes on until
+    /// the runtime ends.
     pub const fn stop_timeout(mut self, timeout: Duration) -> Self {
         self.stop_timeout = timeout;
         self

@@ -167,7 +167,8 @@ impl<S> Serve<S> {
         self
     }
 
-    /// How long connections may take to finish after the signal; then they are dropped. 5 s unless set.
+    /// How long connections may take to finish after the signal; then they are dropped. 5 s unless set. Under a
+    /// [`Drain`](health_core::drain::Drain), its `stop_timeout` ends them too, if that is shorter.
     pub fn shutdown_timeout(mut self, timeout: Duration) -> Self {
         self.shutdown_timeout = timeout;
         self

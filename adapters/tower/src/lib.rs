@@ -37,7 +37,9 @@
 //! # }
 //! ```
 //!
-//! gRPC needs axum's feature `http2`.
+//! gRPC needs axum's feature `http2`. To stop, give `axum::serve(..).with_graceful_shutdown` the drain of
+//! `health-tokio`, which ends every Watch; without one `axum::serve` waits for those that are open. Over HTTP/1.1 it does
+//! not see a watcher leave that left bytes unread, and keeps it until the status has changed.
 //!
 //! Around any other tower service:
 //!
