@@ -230,7 +230,10 @@ fn a_drain_ends_watches_and_threads() {
         // Five seconds are for calls that do not end.
         let took = begun.elapsed();
         assert!((Duration::from_millis(50)..Duration::from_secs(4)).contains(&took), "{took:?}");
-        assert!(TcpStream::connect(address).await.is_err(), "it still listens");
+        // Nobody listens any more. The kernel takes a ring apart, and the sockets that it held, in its own time.
+        while TcpStream::connect(address).await.is_ok() {
+            sleep(Duration::from_millis(5)).await;
+        }
     });
 }
 
