@@ -23,7 +23,7 @@ use super::{
     body::Body,
     call::{Call, Deadline},
     cors,
-    fault::Fault,
+    fault::{Family, Fault},
     intake::Intake,
     service::Engine,
 };
@@ -206,17 +206,20 @@ impl Exchange {
 
     /// How long the body may take to come, if it is waited for from `now` on.
     fn patience(&self, now: Instant) -> Instant {
-        let margin = self.engine.deadline_margin;
-        match &self.plan {
-            Plan::Call(Call { deadline: Deadline::At(deadline), .. }, _) => {
-                deadline.checked_sub(margin).unwrap_or(now)
-            }
+        let Plan::Call(call, _) = &self.plan else {
+            return now + self.engine.body_timeout;
+        };
+        // A server that has deadlines itself knows `grpc-timeout` alone.
+        let margin = match call.protocol.family() {
+            Family::Grpc => self.engine.deadline_margin,
+            Family::Connect => Duration::ZERO,
+        };
+        match call.deadline {
+            Deadline::Never => now + self.engine.body_timeout,
+            Deadline::At(deadline) => deadline.checked_sub(margin).unwrap_or(now),
             // A body that is on its way is read all the same, or the connection would be lost with it.
-            Plan::Call(Call { deadline: Deadline::Expired, .. }, _) if margin.is_zero() => {
-                now + MAX_DISCARD_TIME
-            }
-            Plan::Call(Call { deadline: Deadline::Expired, .. }, _) => now,
-            _ => now + self.engine.body_timeout,
+            Deadline::Expired if margin.is_zero() => now + MAX_DISCARD_TIME,
+            Deadline::Expired => now,
         }
     }
 

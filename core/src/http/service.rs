@@ -119,8 +119,8 @@ impl HealthService {
 
     /// The same service for a server that holds calls to `grpc-timeout` by itself and ends them in terms of its
     /// own, as tonic's does. To be first with DEADLINE_EXCEEDED, the service waits for a request's body until
-    /// `margin` before the call's deadline, and not at all where that has passed, which costs an HTTP/1.1
-    /// connection. `health_tonic` does this for what is given to it.
+    /// `margin` before the deadline of a gRPC or gRPC-Web call, and not at all where that has passed, which costs an
+    /// HTTP/1.1 connection. `health_tonic` does this for what is given to it.
     #[must_use]
     pub fn with_deadline_margin(self, margin: Duration) -> Self {
         let engine = Arc::unwrap_or_clone(self.engine);

@@ -207,6 +207,10 @@ fn with_a_margin_a_body_is_waited_for_until_shortly_before_the_deadline() {
     for passed in ["0S", "1m"] {
         assert_eq!(code(ask(&service, request(passed), Script::new([Step::Wait]))), "grpc 4");
     }
+    // Such a server does not know the deadline of others: their body is read, and the connection kept.
+    let connect = post(CHECK, "application/json").header("connect-timeout-ms", "0");
+    let mut future = service.call(connect.body(Script::new([Step::Wait])).unwrap());
+    assert!(ready(&mut future).is_none());
 }
 
 #[test]
